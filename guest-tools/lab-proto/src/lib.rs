@@ -1,0 +1,2 @@
+//! Types that cross the wire between host and guest.
+#![forbid(unsafe_code)]
