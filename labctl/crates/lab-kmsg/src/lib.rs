@@ -1,1 +1,14 @@
 #![forbid(unsafe_code)]
+//! What a Linux kernel says, as data.
+//!
+//! Three sources come in as bytes that nobody vouches for: the `/dev/kmsg` stream ([`kmsg`]), the serial console
+//! ([`console`]) and whatever programs print. They leave as [`LogLine`]s whose text is safe to show ([`sanitize`]),
+
+//!
+//! Nothing here does I/O, and nothing panics on any input.
+
+mod line;
+pub mod sanitize;
+mod text;
+
+pub use line::{Caller, Level, LogLine, Origin};
