@@ -3,10 +3,11 @@
 //!
 //! Three sources come in as bytes that nobody vouches for: the `/dev/kmsg` stream ([`kmsg`]), the serial console
 //! ([`console`]) and whatever programs print. They leave as [`LogLine`]s whose text is safe to show ([`sanitize`]),
-
+//! as [`Splat`]s with the module to blame ([`splat`]), or, while a machine boots, as [`scan::Event`]s.
 //!
 //! Nothing here does I/O, and nothing panics on any input.
 
+pub mod kmsg;
 mod line;
 pub mod sanitize;
 mod text;
