@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O, and nothing panics on any input.
 
+pub mod console;
 pub mod kmsg;
 mod line;
 pub mod sanitize;
