@@ -11,6 +11,8 @@ pub mod console;
 pub mod kmsg;
 mod line;
 pub mod sanitize;
+pub mod splat;
 mod text;
 
 pub use line::{Caller, Level, LogLine, Origin};
+pub use splat::{Blame, BlameReason, CodeLoc, Severity, Splat, SplatKind};
