@@ -11,8 +11,10 @@ pub mod console;
 pub mod kmsg;
 mod line;
 pub mod sanitize;
+pub mod scan;
 pub mod splat;
 mod text;
 
 pub use line::{Caller, Level, LogLine, Origin};
+pub use scan::ConsoleScanner;
 pub use splat::{Blame, BlameReason, CodeLoc, Severity, Splat, SplatKind};
