@@ -1,1 +1,20 @@
-//! labctl.
+//! labctl: reproducible QEMU labs for kernel courses.
+//!
+//! Layers, each of which may use only what stands above it in its own column or to its left:
+//!
+//! ```text
+//! data            one outside world each        orchestration        presentation
+//! event digest    store  apt  image  kernel     supervise            report
+//! deadline spec   sandbox  vm  guest            session  exercise    cli
+//! grade
+//! ```
+//!
+//! `tests/it/tidy.rs` holds the edges. ARCHITECTURE.md has the map.
+
+pub mod deadline;
+pub mod digest;
+pub mod event;
+
+pub mod supervise;
+
+pub mod store;
