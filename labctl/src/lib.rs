@@ -14,6 +14,8 @@
 pub mod deadline;
 pub mod digest;
 pub mod event;
+pub mod grade;
+pub mod spec;
 
 pub mod supervise;
 
