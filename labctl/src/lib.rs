@@ -18,3 +18,4 @@ pub mod event;
 pub mod supervise;
 
 pub mod store;
+pub mod vm;
