@@ -198,7 +198,7 @@ impl Pump {
         match wire::decode(line) {
             Incoming::Greeting(version) => {
                 if let Some(greet) = self.greet.take() {
-                    drop(greet.send(version));
+                    let _ = greet.send(version);
                 }
             }
             Incoming::Reply { id, result } => {
