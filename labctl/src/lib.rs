@@ -20,3 +20,4 @@ pub mod spec;
 pub mod supervise;
 
 pub mod store;
+pub mod vm;
