@@ -15,9 +15,15 @@ pub mod deadline;
 pub mod digest;
 pub mod event;
 pub mod grade;
+pub mod run_dir;
 pub mod spec;
 
 pub mod supervise;
 
 pub mod store;
+
+pub mod sandbox;
+
 pub mod vm;
+
+pub mod cli;
