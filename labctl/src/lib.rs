@@ -18,3 +18,5 @@ pub mod event;
 pub mod supervise;
 
 pub mod store;
+
+pub mod guest;
