@@ -26,4 +26,6 @@ pub mod sandbox;
 
 pub mod vm;
 
+pub mod guest;
+
 pub mod cli;
