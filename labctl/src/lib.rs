@@ -20,3 +20,6 @@ pub mod supervise;
 pub mod store;
 
 pub mod sandbox;
+pub mod toolchain;
+
+pub mod cbuild;
