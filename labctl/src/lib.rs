@@ -15,6 +15,8 @@ pub mod deadline;
 pub mod digest;
 pub mod event;
 
+pub mod embedded;
+
 pub mod supervise;
 
 pub mod store;

@@ -48,6 +48,7 @@ const GOOD: &str = r#"#include <linux/module.h>
 
 static noinline int divide(int by)
 {
+	pr_info("by %d\n", by);
 	return 10 / by;
 }
 
@@ -104,7 +105,7 @@ fn a_good_module_is_built_once_and_found_again() {
         .unwrap();
     assert_eq!(
         (warning.file.as_deref(), warning.line),
-        (Some("src/good.c"), Some(10))
+        (Some("src/good.c"), Some(11))
     );
     let second = bench.modules(&[("good", GOOD)]);
     assert!(second.cached && !first.cached);
@@ -140,10 +141,10 @@ fn an_address_is_traced_back_to_its_line() {
         (divide.function.as_str(), divide.file.as_str()),
         ("divide", "src/good.c")
     );
-    assert!((4..=6).contains(&divide.line), "{divide:?}");
+    assert!((4..=7).contains(&divide.line), "{divide:?}");
     let init = found[1].student_frame().unwrap();
     assert_eq!(init.file, "src/good.c");
-    assert!((9..=14).contains(&init.line), "{init:?}");
+    assert!((10..=15).contains(&init.line), "{init:?}");
     assert_eq!(found[2], Resolved::default());
 }
 
@@ -174,7 +175,7 @@ fn one_bad_module_does_not_sink_the_others() {
             .find(|error| error.file.as_deref() == Some(file))
             .unwrap()
     };
-    assert_eq!(error_in("src/bad.c").line, Some(5));
+    assert_eq!(error_in("src/bad.c").line, Some(6));
     assert!(
         error_in("unresolved.ko")
             .message
