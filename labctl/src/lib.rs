@@ -14,6 +14,9 @@
 pub mod deadline;
 pub mod digest;
 pub mod event;
+pub mod grade;
+pub mod run_dir;
+pub mod spec;
 
 pub mod embedded;
 
@@ -25,3 +28,9 @@ pub mod sandbox;
 pub mod toolchain;
 
 pub mod cbuild;
+
+pub mod vm;
+
+pub mod guest;
+
+pub mod cli;

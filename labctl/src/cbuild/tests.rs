@@ -46,7 +46,7 @@ fn bench() -> Option<Bench> {
 
 const GOOD: &str = r#"#include <linux/module.h>
 
-static noinline int divide(int by)
+static __attribute__((noipa)) int divide(int by)
 {
 	pr_info("by %d\n", by);
 	return 10 / by;
@@ -153,8 +153,8 @@ fn one_bad_module_does_not_sink_the_others() {
     let Some(bench) = bench() else { return };
     let bad = GOOD.replace("10 / by", "10 / bye");
     let unresolved = GOOD.replace("10 / by", "labctl_no_such_function(by)").replace(
-        "static noinline",
-        "int labctl_no_such_function(int);\nstatic noinline",
+        "static __attribute__((noipa))",
+        "int labctl_no_such_function(int);\nstatic __attribute__((noipa))",
     );
     let unlicensed = GOOD.replace("MODULE_LICENSE(\"GPL\");", "");
     let built = bench.modules(&[

@@ -2,7 +2,8 @@ use std::convert::Infallible;
 use std::error::Error as _;
 
 use lab_deb::archive::{
-    ArError, DebArchive, DebError, EntryError, EntryKind, Layout, Limits, ReadOptions, Skipped, VisitError, Visited,
+    ArError, DebArchive, DebError, EntryError, EntryKind, Layout, Limits, ReadOptions, Skipped, VisitError,
+    Visited,
 };
 
 use crate::building::{CONTROL, Tar, ar, compress, deb};
@@ -34,7 +35,10 @@ fn list(deb: &[u8], options: &ReadOptions) -> Result<(Vec<String>, Visited), Deb
 struct Gone(DebError);
 
 fn shipped() -> ReadOptions {
-    ReadOptions { layout: Layout::AsShipped, ..ReadOptions::default() }
+    ReadOptions {
+        layout: Layout::AsShipped,
+        ..ReadOptions::default()
+    }
 }
 
 fn refused(tar: Tar) -> EntryError {
@@ -60,7 +64,13 @@ fn reads_every_compression() {
         let (lines, visited) = list(&deb(suffix, &ordinary().bytes()), &shipped()).unwrap();
         assert_eq!(
             lines,
-            ["usr 755 dir", "usr/bin 755 dir", "usr/bin/tool 644 file elf", "usr/bin/alias -> tool", "usr/bin/twin == usr/bin/tool"],
+            [
+                "usr 755 dir",
+                "usr/bin 755 dir",
+                "usr/bin/tool 644 file elf",
+                "usr/bin/alias -> tool",
+                "usr/bin/twin == usr/bin/tool"
+            ],
             "{suffix}"
         );
         assert_eq!(visited.entries, 6);
@@ -71,16 +81,30 @@ fn reads_every_compression() {
 fn knows_the_package() {
     let deb = ordinary().deb();
     let archive = DebArchive::open(deb.as_slice()).unwrap();
-    assert_eq!((archive.package.as_str(), archive.version.as_str()), ("sample", "1:2.0-3"));
-    assert_eq!((archive.architecture.as_str(), archive.control.as_str()), ("amd64", CONTROL));
+    assert_eq!(
+        (archive.package.as_str(), archive.version.as_str()),
+        ("sample", "1:2.0-3")
+    );
+    assert_eq!(
+        (archive.architecture.as_str(), archive.control.as_str()),
+        ("amd64", CONTROL)
+    );
 }
 
 #[test]
 fn skips_members_that_begin_with_an_underscore() {
-    let control = compress(".xz", &Tar::default().file("./control", CONTROL.as_bytes()).bytes());
+    let control = compress(
+        ".xz",
+        &Tar::default().file("./control", CONTROL.as_bytes()).bytes(),
+    );
     let data = ordinary().bytes();
-    let members: [(&str, &[u8]); 5] =
-        [("debian-binary/", b"2.0\n"), ("_extra", b"odd"), ("control.tar.xz", &control), ("_more", b""), ("data.tar", &data)];
+    let members: [(&str, &[u8]); 5] = [
+        ("debian-binary/", b"2.0\n"),
+        ("_extra", b"odd"),
+        ("control.tar.xz", &control),
+        ("_more", b""),
+        ("data.tar", &data),
+    ];
     assert_eq!(list(&ar(&members), &shipped()).unwrap().1.entries, 6);
 }
 
@@ -95,31 +119,49 @@ fn merges_usr() {
     let (lines, _) = list(&tar.deb(), &ReadOptions::default()).unwrap();
     assert_eq!(
         lines,
-        ["usr/lib 755 dir", "usr/lib 755 dir", "usr/lib/x.so 644 file 1", "usr/bin/twin == usr/lib/x.so"]
+        [
+            "usr/lib 755 dir",
+            "usr/lib 755 dir",
+            "usr/lib/x.so 644 file 1",
+            "usr/bin/twin == usr/lib/x.so"
+        ]
     );
 }
 
 #[test]
 fn merged_twins_are_duplicates() {
     let tar = Tar::default().file("./lib/x", b"1").file("./usr/lib/x", b"2");
-    assert!(matches!(list(&tar.deb(), &ReadOptions::default()), Err(DebError::Entry(EntryError::Duplicate { .. }))));
+    assert!(matches!(
+        list(&tar.deb(), &ReadOptions::default()),
+        Err(DebError::Entry(EntryError::Duplicate { .. }))
+    ));
 }
 
 #[test]
 fn refuses_paths_out_of_the_root() {
     for name in ["../evil", "./usr/../../evil", "/etc/passwd", "usr/.."] {
-        assert!(matches!(refused(Tar::default().file(name, b"x")), EntryError::Path(_)), "{name}");
+        assert!(
+            matches!(refused(Tar::default().file(name, b"x")), EntryError::Path(_)),
+            "{name}"
+        );
     }
-    assert!(matches!(refused(Tar::default().raw(b"caf\xe9", b'0', 0o644, "", b"")), EntryError::Path(_)));
+    assert!(matches!(
+        refused(Tar::default().raw(b"caf\xe9", b'0', 0o644, "", b"")),
+        EntryError::Path(_)
+    ));
 }
 
 #[test]
 fn refuses_long_names_that_lead_out() {
     let long = format!("{}/../../evil\0", "a/".repeat(80));
-    let tar = Tar::default().raw(b"././@LongLink", b'L', 0, "", long.as_bytes()).file("short", b"x");
+    let tar = Tar::default()
+        .raw(b"././@LongLink", b'L', 0, "", long.as_bytes())
+        .file("short", b"x");
     assert!(matches!(refused(tar), EntryError::Path(_)));
     let pax = "20 path=/etc/shadow\n";
-    let tar = Tar::default().raw(b"pax", b'x', 0o644, "", pax.as_bytes()).file("harmless", b"x");
+    let tar = Tar::default()
+        .raw(b"pax", b'x', 0o644, "", pax.as_bytes())
+        .file("harmless", b"x");
     assert!(matches!(refused(tar), EntryError::Path(_)));
 }
 
@@ -127,8 +169,14 @@ fn refuses_long_names_that_lead_out() {
 fn refuses_links_that_point_out() {
     let out = refused(Tar::default().dir("usr/").symlink("usr/l", "../../etc/passwd"));
     assert!(matches!(out, EntryError::LinkOut { .. }));
-    assert!(matches!(refused(Tar::default().symlink("l", "..")), EntryError::LinkOut { .. }));
-    assert!(matches!(refused(Tar::default().symlink("l", "")), EntryError::LinkTarget { .. }));
+    assert!(matches!(
+        refused(Tar::default().symlink("l", "..")),
+        EntryError::LinkOut { .. }
+    ));
+    assert!(matches!(
+        refused(Tar::default().symlink("l", "")),
+        EntryError::LinkTarget { .. }
+    ));
     let (lines, _) = list(&Tar::default().symlink("usr/l", "/etc/x").deb(), &shipped()).unwrap();
     assert_eq!(lines, ["usr/l -> /etc/x"]);
 }
@@ -136,7 +184,10 @@ fn refuses_links_that_point_out() {
 #[test]
 fn refuses_to_go_through_a_link_or_a_file() {
     let through = refused(Tar::default().symlink("usr", "/etc").file("usr/passwd", b"x"));
-    assert_eq!(through.to_string(), "`usr/passwd` would be written through `usr`, which is not a directory");
+    assert_eq!(
+        through.to_string(),
+        "`usr/passwd` would be written through `usr`, which is not a directory"
+    );
     let through = refused(Tar::default().symlink("a", "b").dir("a/deep/er/"));
     assert!(matches!(through, EntryError::ThroughNonDirectory { .. }));
     let through = refused(Tar::default().file("a", b"").file("a/b", b""));
@@ -147,13 +198,22 @@ fn refuses_to_go_through_a_link_or_a_file() {
 fn refuses_hard_links_to_anything_but_an_earlier_file() {
     for (tar, what) in [
         (Tar::default().hard_link("l", "later").file("later", b""), "later"),
-        (Tar::default().symlink("s", "/etc/passwd").hard_link("l", "s"), "a symbolic link"),
+        (
+            Tar::default().symlink("s", "/etc/passwd").hard_link("l", "s"),
+            "a symbolic link",
+        ),
         (Tar::default().dir("d/").hard_link("l", "d"), "a directory"),
         (Tar::default().hard_link("l", "l"), "itself"),
     ] {
-        assert!(matches!(refused(tar), EntryError::HardLinkTarget { .. }), "{what}");
+        assert!(
+            matches!(refused(tar), EntryError::HardLinkTarget { .. }),
+            "{what}"
+        );
     }
-    assert!(matches!(refused(Tar::default().hard_link("l", "/etc/passwd")), EntryError::Path(_)));
+    assert!(matches!(
+        refused(Tar::default().hard_link("l", "/etc/passwd")),
+        EntryError::Path(_)
+    ));
 }
 
 #[test]
@@ -166,7 +226,10 @@ fn refuses_an_entry_that_occurs_twice() {
     ] {
         assert!(matches!(refused(tar), EntryError::Duplicate { .. }));
     }
-    assert!(matches!(refused(Tar::default().file("./", b"x")), EntryError::Root));
+    assert!(matches!(
+        refused(Tar::default().file("./", b"x")),
+        EntryError::Root
+    ));
 }
 
 #[test]
@@ -179,19 +242,39 @@ fn skips_devices_with_a_note_and_drops_setuid() {
         .raw(b"tmp/", b'5', 0o3777, "", b"");
     let (lines, visited) = list(&tar.deb(), &shipped()).unwrap();
     assert_eq!(lines, ["bin/su 755 file x", "tmp 1777 dir"]);
-    let what: Vec<_> = visited.skipped.iter().map(|Skipped { path, what }| format!("{path}: {what}")).collect();
-    assert_eq!(what, ["dev/sda: a device node", "dev/tty: a device node", "run/pipe: a FIFO"]);
-    assert!(matches!(refused(Tar::default().raw(b"x", b'V', 0, "", b"")), EntryError::Kind { kind: b'V', .. }));
+    let what: Vec<_> = visited
+        .skipped
+        .iter()
+        .map(|Skipped { path, what }| format!("{path}: {what}"))
+        .collect();
+    assert_eq!(
+        what,
+        [
+            "dev/sda: a device node",
+            "dev/tty: a device node",
+            "run/pipe: a FIFO"
+        ]
+    );
+    assert!(matches!(
+        refused(Tar::default().raw(b"x", b'V', 0, "", b"")),
+        EntryError::Kind { kind: b'V', .. }
+    ));
 }
 
 #[test]
 fn holds_its_limits() {
-    let limited = |bytes, entries| ReadOptions { limits: Limits { bytes, entries }, layout: Layout::AsShipped };
+    let limited = |bytes, entries| ReadOptions {
+        limits: Limits { bytes, entries },
+        layout: Layout::AsShipped,
+    };
     let bomb = vec![0; 4 << 20];
     for suffix in ["", ".gz", ".xz", ".zst"] {
         let bomb = deb(suffix, &Tar::default().file("zeros", &bomb).bytes());
         let error = list(&bomb, &limited(1 << 20, 10)).unwrap_err();
-        assert!(matches!(error, DebError::TooLarge { limit: 1_048_576, .. }), "{suffix}: {error:?}");
+        assert!(
+            matches!(error, DebError::TooLarge { limit: 1_048_576, .. }),
+            "{suffix}: {error:?}"
+        );
     }
     let error = list(&ordinary().deb(), &limited(1 << 20, 3)).unwrap_err();
     assert!(matches!(error, DebError::TooMany { limit: 3 }));
@@ -201,8 +284,17 @@ fn holds_its_limits() {
 fn a_bomb_behind_the_end_mark_is_a_bomb() {
     let mut data = Tar::default().file("a", b"x").bytes();
     data.resize(4 << 20, 0);
-    let options = ReadOptions { limits: Limits { bytes: 1 << 20, entries: 10 }, layout: Layout::AsShipped };
-    assert!(matches!(list(&deb(".xz", &data), &options), Err(DebError::TooLarge { .. })));
+    let options = ReadOptions {
+        limits: Limits {
+            bytes: 1 << 20,
+            entries: 10,
+        },
+        layout: Layout::AsShipped,
+    };
+    assert!(matches!(
+        list(&deb(".xz", &data), &options),
+        Err(DebError::TooLarge { .. })
+    ));
 }
 
 /// Cut anywhere, a package is an error, and never a shorter package.
@@ -214,14 +306,20 @@ fn every_truncation_is_noticed() {
         list(&whole, &shipped()).unwrap();
         // The padding byte after the last member is nothing that could be missed.
         for length in 0..whole.len() - 1 {
-            assert!(list(&whole[..length], &shipped()).is_err(), "{suffix}: {length} of {}", whole.len());
+            assert!(
+                list(&whole[..length], &shipped()).is_err(),
+                "{suffix}: {length} of {}",
+                whole.len()
+            );
         }
     }
 }
 
 #[test]
 fn corruption_of_compressed_data_is_noticed() {
-    let content: Vec<u8> = (0..4000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let content: Vec<u8> = (0..4000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     for suffix in [".gz", ".xz"] {
         let data = Tar::default().file("blob", &content).bytes();
         let whole = deb(suffix, &data);
@@ -236,18 +334,38 @@ fn corruption_of_compressed_data_is_noticed() {
 
 #[test]
 fn says_what_is_no_package() {
-    assert!(matches!(list(b"<html>not found</html>", &shipped()), Err(DebError::Container(ArError::Magic))));
-    assert!(matches!(list(b"", &shipped()), Err(DebError::Container(ArError::Magic))));
+    assert!(matches!(
+        list(b"<html>not found</html>", &shipped()),
+        Err(DebError::Container(ArError::Magic))
+    ));
+    assert!(matches!(
+        list(b"", &shipped()),
+        Err(DebError::Container(ArError::Magic))
+    ));
     let members: [(&str, &[u8]); 1] = [("debian-binary", b"3.0\n")];
-    assert!(matches!(list(&ar(&members), &shipped()), Err(DebError::Format { .. })));
+    assert!(matches!(
+        list(&ar(&members), &shipped()),
+        Err(DebError::Format { .. })
+    ));
     let members: [(&str, &[u8]); 2] = [("debian-binary", b"2.0\n"), ("control.tar.lzma", b"")];
     let error = list(&ar(&members), &shipped()).unwrap_err();
-    assert_eq!(error.to_string(), "`control.tar.lzma` has a compression that is not known here");
+    assert_eq!(
+        error.to_string(),
+        "`control.tar.lzma` has a compression that is not known here"
+    );
     let members: [(&str, &[u8]); 2] = [("debian-binary", b"2.0\n"), ("data.tar", b"")];
-    assert!(matches!(list(&ar(&members), &shipped()), Err(DebError::Member { member: "control.tar" })));
+    assert!(matches!(
+        list(&ar(&members), &shipped()),
+        Err(DebError::Member {
+            member: "control.tar"
+        })
+    ));
     let control = Tar::default().file("./control", b"Package: x\n").bytes();
     let members: [(&str, &[u8]); 2] = [("debian-binary", b"2.0\n"), ("control.tar", &control)];
-    assert!(matches!(list(&ar(&members), &shipped()), Err(DebError::Control { field: "Version" })));
+    assert!(matches!(
+        list(&ar(&members), &shipped()),
+        Err(DebError::Control { field: "Version" })
+    ));
 }
 
 #[test]
@@ -260,7 +378,10 @@ fn a_damaged_tar_header_is_an_error_with_a_cause() {
 
 #[test]
 fn what_the_visitor_leaves_unread_is_skipped() {
-    let deb = Tar::default().file("big", &[7; 100_000]).file("small", b"x").deb();
+    let deb = Tar::default()
+        .file("big", &[7; 100_000])
+        .file("small", b"x")
+        .deb();
     let mut names = Vec::new();
     DebArchive::open(deb.as_slice())
         .unwrap()

@@ -71,7 +71,16 @@ pub(crate) fn compress(suffix: &str, bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        write!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).unwrap();
+        writeln!(
+            bytes,
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`",
+            0,
+            0,
+            0,
+            100_644,
+            content.len()
+        )
+        .unwrap();
         bytes.extend_from_slice(content);
         if content.len() % 2 == 1 {
             bytes.push(b'\n');
@@ -82,7 +91,10 @@ pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// A `.deb` with `data` as its `data.tar`, compressed as `suffix` says.
 pub(crate) fn deb(suffix: &str, data: &[u8]) -> Vec<u8> {
-    let control = Tar::default().dir("./").file("./control", CONTROL.as_bytes()).bytes();
+    let control = Tar::default()
+        .dir("./")
+        .file("./control", CONTROL.as_bytes())
+        .bytes();
     ar(&[
         ("debian-binary", b"2.0\n"),
         ("control.tar.gz", &compress(".gz", &control)),

@@ -12,12 +12,19 @@ fn index() -> PackageIndex {
 fn closure(packages: &[&str], exclude: &[&str]) -> Vec<String> {
     let request = Request {
         packages: packages.iter().map(|name| (*name).to_owned()).collect(),
-        exclude: exclude.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
+        exclude: exclude
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>(),
         follow: Follow::Dependencies,
     };
     let index = index();
     let closure = close_over(&index, &request).unwrap();
-    closure.packages.iter().map(|package| package.name.clone()).collect()
+    closure
+        .packages
+        .iter()
+        .map(|package| package.name.clone())
+        .collect()
 }
 
 #[test]
@@ -35,16 +42,25 @@ fn reads_a_recorded_index() {
 fn closes_over_the_base_of_an_image() {
     assert_eq!(closure(&["busybox-static"], &[]), ["busybox-static"]);
     let dropbear = closure(&["dropbear-bin"], &[]);
-    assert!(dropbear.contains(&"libc6".to_owned()) && dropbear.contains(&"zlib1g".to_owned()), "{dropbear:?}");
+    assert!(
+        dropbear.contains(&"libc6".to_owned()) && dropbear.contains(&"zlib1g".to_owned()),
+        "{dropbear:?}"
+    );
 }
 
 #[test]
 fn leaves_other_architectures_out() {
     let stanza = |architecture: &str| {
-        format!("Package: a\nVersion: 1\nArchitecture: {architecture}\nFilename: p\nSize: 1\nSHA256: {}\n\n", "0".repeat(64))
+        format!(
+            "Package: a\nVersion: 1\nArchitecture: {architecture}\nFilename: p\nSize: 1\nSHA256: {}\n\n",
+            "0".repeat(64)
+        )
     };
     let text = format!("{}{}{}", stanza("i386"), stanza("all"), stanza("amd64"));
-    assert_eq!(PackageIndex::parse(&text, "amd64").unwrap().versions("a").len(), 2);
+    assert_eq!(
+        PackageIndex::parse(&text, "amd64").unwrap().versions("a").len(),
+        2
+    );
 }
 
 #[test]
@@ -53,7 +69,11 @@ fn says_which_stanza_is_bad() {
     let good = format!("{good}{}\n", "0".repeat(64));
     for (from, to, message) in [
         ("Version: 1\n", "", "line 1: package `a` has no `Version`"),
-        ("Size: 1", "Size: x", "line 1: package `a`: `Size: x` cannot be read"),
+        (
+            "Size: 1",
+            "Size: x",
+            "line 1: package `a`: `Size: x` cannot be read",
+        ),
         ("pool/a", "../a", "line 1: package `a`: bad `Filename`"),
         ("00000", "zzzzz", "cannot be read"),
         ("Version: 1", "Version: _", "line 1: package `a`"),

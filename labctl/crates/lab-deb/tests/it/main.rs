@@ -1,4 +1,5 @@
 //! Archives and indexes, whole: built here, read by the crate.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod archives;
 mod building;

@@ -8,7 +8,14 @@ use lab_deb::{UnpackError, Unpacked, unpack_into};
 use crate::building::{Tar, deb};
 
 fn unpack(root: &Path, tar: Tar) -> Result<Unpacked, UnpackError> {
-    unpack_into(root, tar.deb().as_slice(), &ReadOptions { layout: Layout::AsShipped, ..ReadOptions::default() })
+    unpack_into(
+        root,
+        tar.deb().as_slice(),
+        &ReadOptions {
+            layout: Layout::AsShipped,
+            ..ReadOptions::default()
+        },
+    )
 }
 
 /// A root beside a file that nothing may touch.
@@ -21,7 +28,10 @@ fn arena() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn is_untouched(dir: &tempfile::TempDir) {
-    assert_eq!(fs::read_to_string(dir.path().join("outside")).unwrap(), "untouched");
+    assert_eq!(
+        fs::read_to_string(dir.path().join("outside")).unwrap(),
+        "untouched"
+    );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
@@ -36,19 +46,50 @@ fn writes_what_the_package_has() {
         .hard_link("./usr/bin/twin", "./usr/bin/tool")
         .raw(b"./etc/secret", b'0', 0o000, "", b"s");
     let unpacked = unpack(&root, tar).unwrap();
-    assert_eq!((unpacked.package.as_str(), unpacked.entries, unpacked.replaced.len()), ("sample", 6, 0));
+    assert_eq!(
+        (
+            unpacked.package.as_str(),
+            unpacked.entries,
+            unpacked.replaced.len()
+        ),
+        ("sample", 6, 0)
+    );
     let tool = fs::metadata(root.join("usr/bin/tool")).unwrap();
-    assert_eq!((tool.permissions().mode() & 0o7777, tool.nlink(), tool.mtime()), (0o755, 2, 1_000_000_000));
-    assert_eq!(fs::read_link(root.join("usr/bin/alias")).unwrap(), Path::new("tool"));
-    assert_eq!(fs::metadata(root.join("usr/bin")).unwrap().permissions().mode() & 0o777, 0o755);
-    assert_eq!(fs::metadata(root.join("etc/secret")).unwrap().permissions().mode() & 0o777, 0o400);
+    assert_eq!(
+        (tool.permissions().mode() & 0o7777, tool.nlink(), tool.mtime()),
+        (0o755, 2, 1_000_000_000)
+    );
+    assert_eq!(
+        fs::read_link(root.join("usr/bin/alias")).unwrap(),
+        Path::new("tool")
+    );
+    assert_eq!(
+        fs::metadata(root.join("usr/bin")).unwrap().permissions().mode() & 0o777,
+        0o755
+    );
+    assert_eq!(
+        fs::metadata(root.join("etc/secret"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o400
+    );
 }
 
 #[test]
 fn the_merged_layout_is_the_default() {
     let (_dir, root) = arena();
-    let tar = Tar::default().dir("lib/").file("lib/x", b"1").symlink("bin", "usr/bin");
-    unpack_into(&root, deb(".zst", &tar.bytes()).as_slice(), &ReadOptions::default()).unwrap();
+    let tar = Tar::default()
+        .dir("lib/")
+        .file("lib/x", b"1")
+        .symlink("bin", "usr/bin");
+    unpack_into(
+        &root,
+        deb(".zst", &tar.bytes()).as_slice(),
+        &ReadOptions::default(),
+    )
+    .unwrap();
     assert!(root.join("usr/lib/x").is_file());
     assert!(!root.join("lib").exists() && fs::symlink_metadata(root.join("bin")).is_err());
 }
@@ -84,12 +125,18 @@ fn hostile_archives_write_nothing_outside() {
         Tar::default().file("../outside", b"evil"),
         Tar::default().symlink("l", "../outside").file("l", b"evil"),
         Tar::default().symlink("d", "/").file("d/outside", b"evil"),
-        Tar::default().symlink("a", "..").symlink("a/b", "..").file("a/b/outside", b"evil"),
+        Tar::default()
+            .symlink("a", "..")
+            .symlink("a/b", "..")
+            .file("a/b/outside", b"evil"),
         Tar::default().hard_link("l", "../outside").file("l", b"evil"),
         Tar::default().symlink("l", "/outside").hard_link("h", "l"),
     ] {
         let (dir, root) = arena();
-        assert!(matches!(unpack(&root, tar), Err(UnpackError::Archive(DebError::Entry(_)))));
+        assert!(matches!(
+            unpack(&root, tar),
+            Err(UnpackError::Archive(DebError::Entry(_)))
+        ));
         is_untouched(&dir);
     }
 }
@@ -98,9 +145,18 @@ fn hostile_archives_write_nothing_outside() {
 fn a_directory_is_never_traded_for_a_file() {
     let (_dir, root) = arena();
     unpack(&root, Tar::default().dir("a/").file("b", b"")).unwrap();
-    assert!(matches!(unpack(&root, Tar::default().file("a", b"")), Err(UnpackError::Clash { .. })));
-    assert!(matches!(unpack(&root, Tar::default().dir("b/")), Err(UnpackError::Clash { .. })));
-    assert!(matches!(unpack(&root, Tar::default().file("b/c", b"")), Err(UnpackError::Clash { .. })));
+    assert!(matches!(
+        unpack(&root, Tar::default().file("a", b"")),
+        Err(UnpackError::Clash { .. })
+    ));
+    assert!(matches!(
+        unpack(&root, Tar::default().dir("b/")),
+        Err(UnpackError::Clash { .. })
+    ));
+    assert!(matches!(
+        unpack(&root, Tar::default().file("b/c", b"")),
+        Err(UnpackError::Clash { .. })
+    ));
 }
 
 #[test]
@@ -117,7 +173,10 @@ fn a_cut_package_is_an_archive_error_and_not_a_write_error() {
     let (_dir, root) = arena();
     let whole = deb("", &Tar::default().file("big", &[1; 4096]).bytes());
     let error = unpack_into(&root, &whole[..whole.len() - 3000], &ReadOptions::default()).unwrap_err();
-    assert!(matches!(error, UnpackError::Archive(DebError::Read { .. })), "{error:?}");
+    assert!(
+        matches!(error, UnpackError::Archive(DebError::Read { .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -131,6 +190,9 @@ fn a_root_that_is_missing_is_named() {
 fn duplicates_are_refused_before_anything_is_replaced() {
     let (_dir, root) = arena();
     let error = unpack(&root, Tar::default().file("a", b"first").file("a", b"second")).unwrap_err();
-    assert!(matches!(error, UnpackError::Archive(DebError::Entry(EntryError::Duplicate { .. }))));
+    assert!(matches!(
+        error,
+        UnpackError::Archive(DebError::Entry(EntryError::Duplicate { .. }))
+    ));
     assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "first");
 }
