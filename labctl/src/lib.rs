@@ -18,11 +18,16 @@ pub mod grade;
 pub mod run_dir;
 pub mod spec;
 
+pub mod embedded;
+
 pub mod supervise;
 
 pub mod store;
 
 pub mod sandbox;
+pub mod toolchain;
+
+pub mod cbuild;
 
 pub mod vm;
 
