@@ -19,3 +19,5 @@ pub mod supervise;
 
 pub mod store;
 pub mod vm;
+
+pub mod accel;
