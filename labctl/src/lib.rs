@@ -20,3 +20,5 @@ pub mod spec;
 pub mod supervise;
 
 pub mod store;
+
+pub mod report;

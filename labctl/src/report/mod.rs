@@ -1,0 +1,9 @@
+//! Results as text: for a person, for a program, for a CI server. Pure functions; whoever calls them prints.
+//!
+//! Every string of a result may hold what a student's program or module said, so none reaches an output except
+//! through `safe`.
+
+pub mod json;
+mod safe;
+#[cfg(test)]
+mod sample;
