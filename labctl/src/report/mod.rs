@@ -4,6 +4,7 @@
 //! through `safe`.
 
 pub mod json;
+pub mod junit;
 mod safe;
 #[cfg(test)]
 mod sample;
