@@ -3,8 +3,10 @@
 //! Every string of a result may hold what a student's program or module said, so none reaches an output except
 //! through `safe`.
 
+pub mod human;
 pub mod json;
 pub mod junit;
 mod safe;
 #[cfg(test)]
 mod sample;
+mod wrap;
