@@ -15,10 +15,17 @@ pub mod deadline;
 pub mod digest;
 pub mod event;
 pub mod grade;
+pub mod run_dir;
 pub mod spec;
 
 pub mod supervise;
 
 pub mod store;
 
+pub mod sandbox;
+
+pub mod vm;
+
 pub mod report;
+
+pub mod cli;
