@@ -26,6 +26,8 @@ pub mod sandbox;
 
 pub mod vm;
 
+pub mod guest;
+
 pub mod report;
 
 pub mod cli;

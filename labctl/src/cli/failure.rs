@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use lab_kmsg::sanitize;
+use lab_kmsg::sanitize::line as sanitize;
 
 use super::exit::Exit;
 

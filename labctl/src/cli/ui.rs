@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lab_kmsg::sanitize;
+use lab_kmsg::sanitize::line as sanitize;
 
 use crate::event::{Event, Events, Stage, Unit};
 
