@@ -2,10 +2,9 @@
 //!
 //! Everything can be read without colour. What went wrong first comes first; what it blocked follows.
 
-use std::fmt::Write as _;
-
 use anstyle::{AnsiColor, Style};
 
+use super::page::Page;
 use super::safe;
 use super::wrap::{clip, pad, width, wrap};
 use crate::grade::results::{GradedExercise, Results};
@@ -32,11 +31,6 @@ impl Default for Options {
     }
 }
 
-const MIN_WIDTH: usize = 40;
-
-/// Sentences are easier to read when lines are not too long.
-const MAX_WIDTH: usize = 120;
-
 /// `inconclusive` is the longest verdict.
 const VERDICT_WIDTH: usize = 12;
 
@@ -45,36 +39,35 @@ const ID_MAX: usize = 28;
 
 /// The results, as lines that each end with a line break.
 pub fn render(results: &Results, options: &Options) -> String {
-    let mut page = Page {
-        out: String::new(),
-        width: options.width.clamp(MIN_WIDTH, MAX_WIDTH),
-        colour: options.colour,
+    let mut human = Human {
+        page: Page::new(options.width, options.colour),
         quote: options.quote,
     };
     for exercise in &results.exercises {
-        page.exercise(&results.module, exercise);
-        page.out.push('\n');
+        human.exercise(&results.module, exercise);
+        human.page.line("");
     }
-    page.total(results);
-    page.out
+    human.total(results);
+    human.page.into_string()
 }
 
-struct Page {
-    out: String,
-    width: usize,
-    colour: bool,
+struct Human {
+    page: Page,
     quote: usize,
 }
 
-impl Page {
+impl Human {
     fn exercise(&mut self, module: &str, exercise: &GradedExercise) {
         let result = &exercise.result;
         let name = format!("{}/{}", safe::line(module), safe::line(&result.id));
         let score = format!("{}/{}", result.points, result.max_points);
-        let verdict = self.styled(result.verdict.as_str(), verdict_style(result.verdict));
-        let bold = self.styled(&name, Style::new().bold());
-        self.line(&format!("{bold}  {verdict}  {score} points"));
-        self.paragraph(0, "", &safe::line(&result.title), Style::new());
+        let verdict = self
+            .page
+            .styled(result.verdict.as_str(), verdict_style(result.verdict));
+        let bold = self.page.styled(&name, Style::new().bold());
+        self.page.line(&format!("{bold}  {verdict}  {score} points"));
+        self.page
+            .paragraph(0, "", &safe::line(&result.title), Style::new());
         self.checks(&result.checks);
         for finding in &result.findings {
             self.finding(finding);
@@ -82,8 +75,8 @@ impl Page {
         if let Some(run_dir) = &exercise.run_dir {
             // Never broken: it is there to be copied.
             let run_dir = safe::line(run_dir);
-            let label = self.styled("evidence", Style::new().dimmed());
-            self.line(&format!("  {label}  {run_dir}"));
+            let label = self.page.styled("evidence", Style::new().dimmed());
+            self.page.line(&format!("  {label}  {run_dir}"));
         }
     }
 
@@ -111,26 +104,30 @@ impl Page {
             _ => safe::line(&check.title),
         };
         let verdict = pad(check.verdict.as_str(), VERDICT_WIDTH);
-        let verdict = self.styled(&verdict, verdict_style(check.verdict));
+        let verdict = self.page.styled(&verdict, verdict_style(check.verdict));
         let score = format!(
             "{}{score}",
             " ".repeat(columns.score.saturating_sub(width(score)))
         );
         let left = columns.left();
         let start = format!("  {verdict}  {score}  ");
-        if width(&id) <= ID_MAX && self.width >= left + 24 {
-            let mut lines = wrap(&title, self.width - left).into_iter();
+        if width(&id) <= ID_MAX && self.page.width >= left + 24 {
+            let mut lines = wrap(&title, self.page.width - left).into_iter();
             let first = lines.next().unwrap_or_default();
-            self.line(&format!("{start}{}  {first}", pad(&id, columns.id)));
+            self.page
+                .line(&format!("{start}{}  {first}", pad(&id, columns.id)));
             for more in lines {
-                self.line(&format!("{}{more}", " ".repeat(left)));
+                self.page.line(&format!("{}{more}", " ".repeat(left)));
             }
         } else {
-            self.line(&format!(
+            self.page.line(&format!(
                 "{start}{}",
-                clip(&id, self.width.saturating_sub(columns.left() - columns.id - 2))
+                clip(
+                    &id,
+                    self.page.width.saturating_sub(columns.left() - columns.id - 2)
+                )
             ));
-            self.paragraph(6, "", &title, Style::new());
+            self.page.paragraph(6, "", &title, Style::new());
         }
         self.explanation(check);
     }
@@ -141,47 +138,52 @@ impl Page {
             return;
         }
         for line in safe::block(&check.message).lines() {
-            self.paragraph(6, "", line, Style::new());
+            self.page.paragraph(6, "", line, Style::new());
         }
         let parts = [("expected", &check.expected), ("actual", &check.actual)];
         for (label, text) in parts {
             if let Some(text) = text {
-                self.paragraph(6, label, &safe::line(text), Style::new());
+                self.page.paragraph(6, label, &safe::line(text), Style::new());
             }
         }
         if let Some(mistake) = &check.mistake {
-            self.paragraph(6, "mistake", &safe::line(mistake), Style::new().bold());
+            self.page
+                .paragraph(6, "mistake", &safe::line(mistake), Style::new().bold());
         }
         if let Some(help) = &check.help {
-            self.paragraph(6, "try", &safe::line(help), Style::new());
+            self.page.paragraph(6, "try", &safe::line(help), Style::new());
         }
     }
 
     fn finding(&mut self, finding: &Finding) {
-        let kind = self.styled(
+        let kind = self.page.styled(
             &safe::line(&finding.kind),
             Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
         );
-        self.line(&format!("  found {kind}"));
-        self.paragraph(6, "", &safe::line(&finding.title), Style::new());
+        self.page.line(&format!("  found {kind}"));
+        self.page
+            .paragraph(6, "", &safe::line(&finding.title), Style::new());
         let symbol = finding.symbol.as_deref().map(safe::line);
         if let Some(source) = &finding.source {
             // Never broken: editors and terminals open it.
             let place = format!("{}:{}", safe::line(&source.file), source.line);
-            self.line(&format!("      at {}", self.styled(&place, Style::new().bold())));
+            self.page.line(&format!(
+                "      at {}",
+                self.page.styled(&place, Style::new().bold())
+            ));
         }
         if let Some(symbol) = symbol {
-            self.paragraph(6, "", &format!("in {symbol}"), Style::new());
+            self.page.paragraph(6, "", &format!("in {symbol}"), Style::new());
         }
         let text = safe::block(&finding.text);
         let total = text.lines().count();
         for line in text.lines().take(self.quote) {
-            let quoted = clip(line, self.width.saturating_sub(8));
-            let quoted = self.styled(&quoted, Style::new().dimmed());
-            self.line(&format!("      | {quoted}"));
+            let quoted = clip(line, self.page.width.saturating_sub(8));
+            let quoted = self.page.styled(&quoted, Style::new().dimmed());
+            self.page.line(&format!("      | {quoted}"));
         }
         if total > self.quote {
-            self.line(&format!("      | ({} more)", total - self.quote));
+            self.page.line(&format!("      | ({} more)", total - self.quote));
         }
     }
 
@@ -196,11 +198,11 @@ impl Page {
             let module = safe::line(&results.module);
             let (points, most) = (results.points(), results.max_points());
             let text = format!("{module}: {points} of {most} points, {passed} of {count} exercises passed");
-            self.paragraph(0, "", &text, Style::new().bold());
+            self.page.paragraph(0, "", &text, Style::new().bold());
         }
         if results.any_inconclusive() {
             let text = "What is inconclusive is the laboratory's failure, not yours, and costs nothing: run it again.";
-            self.paragraph(0, "", text, Style::new());
+            self.page.paragraph(0, "", text, Style::new());
         }
         if let Some(environment) = &results.environment {
             let text = format!(
@@ -211,49 +213,13 @@ impl Page {
                 environment.qemu,
                 environment.labctl
             );
-            self.paragraph(0, "", &safe::line(&text), Style::new().dimmed());
+            self.page
+                .paragraph(0, "", &safe::line(&text), Style::new().dimmed());
         }
         if results.seed != "lesson" {
-            self.paragraph(0, "seed", &safe::line(&results.seed), Style::new().dimmed());
+            self.page
+                .paragraph(0, "seed", &safe::line(&results.seed), Style::new().dimmed());
         }
-    }
-
-    /// Wrapped text with a label before it; its further lines start below the first one's text.
-    fn paragraph(&mut self, indent: usize, label: &str, text: &str, style: Style) {
-        if text.is_empty() {
-            return;
-        }
-        let label = if label.is_empty() {
-            String::new()
-        } else {
-            format!("{}  ", pad(label, 8))
-        };
-        let left = indent + width(&label);
-        for (number, part) in wrap(text, self.width.saturating_sub(left)).iter().enumerate() {
-            let part = self.styled(part, style);
-            if number == 0 {
-                self.line(&format!("{}{label}{part}", " ".repeat(indent)));
-            } else {
-                self.line(&format!("{}{part}", " ".repeat(left)));
-            }
-        }
-    }
-
-    fn line(&mut self, text: &str) {
-        // Where a text is broken, its parts start lines of their own.
-        self.out.push_str(&safe::disarm(text.trim_end()));
-        self.out.push('\n');
-    }
-
-    fn styled(&self, text: &str, style: Style) -> String {
-        let mut out = String::new();
-        // Writing to a String cannot fail.
-        let _ = if self.colour && !text.is_empty() {
-            write!(out, "{style}{text}{style:#}")
-        } else {
-            write!(out, "{text}")
-        };
-        out
     }
 }
 
@@ -284,6 +250,7 @@ fn verdict_style(verdict: Verdict) -> Style {
 mod tests {
     use lab_kmsg::sanitize::is_plain;
 
+    use super::super::page::{MAX_WIDTH, MIN_WIDTH};
     use super::super::sample;
     use super::*;
 

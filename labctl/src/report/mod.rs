@@ -6,6 +6,7 @@
 pub mod human;
 pub mod json;
 pub mod junit;
+mod page;
 mod safe;
 #[cfg(test)]
 mod sample;
