@@ -28,4 +28,5 @@ pub mod vm;
 pub mod guest;
 pub mod session;
 pub mod exercise;
+pub mod report;
 pub mod cli;
