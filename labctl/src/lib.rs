@@ -20,6 +20,7 @@ pub mod spec;
 pub mod embedded;
 pub mod supervise;
 pub mod store;
+pub mod apt;
 pub mod sandbox;
 pub mod toolchain;
 pub mod cbuild;
