@@ -28,6 +28,7 @@ pub mod sandbox;
 pub mod toolchain;
 
 pub mod cbuild;
+pub mod image;
 
 pub mod vm;
 
