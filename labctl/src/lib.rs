@@ -17,21 +17,17 @@ pub mod event;
 pub mod grade;
 pub mod run_dir;
 pub mod spec;
-
 pub mod embedded;
-
 pub mod supervise;
-
 pub mod store;
-
 pub mod sandbox;
 pub mod toolchain;
-
 pub mod cbuild;
 pub mod image;
-
+pub mod accel;
 pub mod vm;
-
 pub mod guest;
-
+pub mod session;
+pub mod exercise;
+pub mod report;
 pub mod cli;

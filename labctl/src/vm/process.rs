@@ -123,12 +123,14 @@ impl QemuProcess {
         self.record
     }
 
-    /// Completes when the process has ended.
-    pub async fn exited(&self) -> Exit {
+    /// Completes when the process has ended. Outlives this value: what was dropped can still be seen to go.
+    pub fn exited(&self) -> impl Future<Output = Exit> + Send + use<> {
         let mut exit = self.exit.clone();
-        // The sender goes without a word only when the runtime ends, and then nobody hears the answer.
-        let ended = exit.wait_for(Option::is_some).await;
-        ended.map_or(Exit::Unknown, |exit| exit.unwrap_or(Exit::Unknown))
+        async move {
+            // The sender goes without a word only when the runtime ends, and then nobody hears the answer.
+            let ended = exit.wait_for(Option::is_some).await;
+            ended.map_or(Exit::Unknown, |exit| exit.unwrap_or(Exit::Unknown))
+        }
     }
 
     pub(super) fn exit_watch(&self) -> watch::Receiver<Option<Exit>> {
@@ -178,3 +180,10 @@ fn limit_logs(pid: Option<u32>) {
     // It fails when QEMU has ended already, which is noticed anyway.
     let _ = rustix::process::prlimit(Some(pid), Resource::Fsize, limit);
 }
+/// Completes when the process that `record` names has ended; at once when it has already.
+pub async fn gone(record: ProcessRecord) {
+    if let Ok(process) = QemuProcess::adopt(record) {
+        process.exited().await;
+    }
+}
+

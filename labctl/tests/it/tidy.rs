@@ -49,7 +49,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("supervise", &["deadline"]),
     ("store", &["digest", "supervise"]),
     ("apt", &["deadline", "digest", "event", "store", "supervise"]),
-    ("sandbox", &["deadline", "digest", "event", "store", "supervise"]),
+    ("sandbox", &["deadline", "event", "supervise"]),
+    ("toolchain", &["digest", "event", "sandbox", "store", "supervise"]),
     (
         "cbuild",
         &["deadline", "digest", "event", "sandbox", "store", "supervise"],
@@ -80,8 +81,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "supervise",
         ],
     ),
-    ("accel", &["deadline", "digest", "store", "supervise"]),
-    ("vm", &["accel", "deadline", "digest", "event", "supervise"]),
+    ("vm", &["deadline", "event", "supervise"]),
+    ("accel", &["deadline", "digest", "supervise", "vm"]),
     ("guest", &["deadline", "event", "supervise"]),
     // Orchestration.
     (
