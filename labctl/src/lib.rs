@@ -24,6 +24,7 @@ pub mod apt;
 pub mod sandbox;
 pub mod toolchain;
 pub mod cbuild;
+pub mod image;
 pub mod accel;
 pub mod vm;
 pub mod guest;
