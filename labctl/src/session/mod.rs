@@ -1,0 +1,19 @@
+//! A lab that is up: a machine and a way in, joined here and nowhere else.
+//!
+//! ```text
+//! Bootable ──boot──► Lab ──keep──► (runs on; find it again with Lab::attach)
+//!     │               └──end───► Ended
+//!     └─ BootError: QEMU died, the guest panicked, nobody answered in time, interrupted
+//! ```
+
+mod boot;
+mod bootable;
+mod lab;
+mod names;
+mod tools;
+
+pub use boot::BootError;
+pub use bootable::{Bootable, Host};
+pub use lab::{AttachError, Lab};
+pub use names::{labels, owned_name};
+pub use tools::{PushError, push_tools};
