@@ -13,7 +13,7 @@ use crate::vm::{AccelKind, Death, Exit, Qemu};
 /// Why an accelerator did not pass.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeFailure {
-    #[error("QEMU ended: {0}")]
+    #[error("QEMU {} (`{}`)", .0.exit, .0.telling_line().unwrap_or("without a word"))]
     Died(Death),
     /// It hung, or crawled.
     #[error("a small guest that should take a moment did not finish in time")]

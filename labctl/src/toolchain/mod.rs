@@ -5,3 +5,14 @@ mod links;
 mod root;
 
 pub use root::{PackageFile, Toolchain, ToolchainError};
+
+/// Packages that the closure of a toolchain may leave out, although something depends on them: they configure
+/// installed systems, and nothing here is installed.
+pub const LEFT_OUT: &[&str] = &[
+    "base-files",
+    "debconf",
+    "dpkg",
+    "install-info",
+    "libdebconfclient0",
+    "linux-base",
+];

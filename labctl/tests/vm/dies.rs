@@ -52,7 +52,7 @@ async fn in_the_middle_of_the_boot() {
     machine.wait_stage("network", &bed.cancel, soon()).await.unwrap();
     drop(machine.qmp().execute(qapi::qmp::query_status {}, soon()).await);
     let error = machine.wait_stage("sshd", &bed.cancel, soon()).await.unwrap_err();
-    insta::assert_snapshot!(error, @"QEMU was killed by signal 9 (`out of luck`) (last stage: network)");
+    insta::assert_snapshot!(error, @"QEMU died of signal 9 (`out of luck`) (last stage: network)");
     let WaitError::Ended(ended) = error else { panic!() };
     assert!(matches!(
         ended.state,
