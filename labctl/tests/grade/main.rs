@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod corpus;
 mod course;
 mod mutants;
 mod properties;
