@@ -3,7 +3,7 @@
 use super::evidence::{BuildOutcome, Evidence, Severity, StepRecord, StepStatus};
 use super::health::{self, Health};
 use super::outcome::{Board, Outcome};
-use super::verdict::{Finding, FindingSource};
+use super::verdict::{Finding, FindingSource, Verdict};
 use crate::spec::builtin::{Builtin, BuiltinKind, KERNEL_HEALTHY, RUN_COMPLETED};
 use crate::spec::exercise::{Exercise, ModuleRef, Program, Step, StepKind};
 
@@ -159,7 +159,7 @@ impl View<'_> {
 
     fn loads(&self, module: &str, step: &str) -> Outcome {
         let Some(record) = self.record(step) else {
-            return self.not_reached(Some(module));
+            return self.not_reached(step, Some(module));
         };
         match &record.status {
             StepStatus::Exited(0) | StepStatus::Started => Outcome::passed(format!("`{module}` was loaded")),
@@ -183,7 +183,7 @@ impl View<'_> {
                     "the error of init_module is what your init function returned, or a symbol the kernel lacks",
                 )
             }
-            _ => Outcome::blocked(RUN_COMPLETED),
+            _ => self.laboratory_failed(step),
         }
     }
 
@@ -193,7 +193,7 @@ impl View<'_> {
             return Outcome::blocked(loads);
         }
         let Some(record) = self.record(step) else {
-            return self.not_reached(Some(module));
+            return self.not_reached(step, Some(module));
         };
         match &record.status {
             StepStatus::Exited(0) => Outcome::passed(format!("`{module}` was removed")),
@@ -209,7 +209,7 @@ impl View<'_> {
                     "a module needs an exit function, and it must undo what init did",
                 )
             }
-            _ => Outcome::blocked(RUN_COMPLETED),
+            _ => self.laboratory_failed(step),
         }
     }
 
@@ -228,7 +228,7 @@ impl View<'_> {
                 .collect();
             return match board.obstacle(ids) {
                 Some(id) => Outcome::blocked(id),
-                None => self.not_reached(None),
+                None => self.not_reached(step, None),
             };
         };
         let waits = self
@@ -263,7 +263,7 @@ impl View<'_> {
                 .mistake("no-packet"),
                 None => Outcome::failed(format!("`{program}` never ended"), "what is it waiting for?"),
             },
-            StepStatus::Lost | StepStatus::NotRun => Outcome::blocked(RUN_COMPLETED),
+            StepStatus::Lost | StepStatus::NotRun => self.laboratory_failed(step),
         }
     }
 
@@ -373,7 +373,15 @@ impl View<'_> {
         self.failed_build()
     }
 
-    fn not_reached(&self, artefact: Option<&str>) -> Outcome {
+    /// For a step that ended without a word about the student's code.
+    fn laboratory_failed(&self, step: &str) -> Outcome {
+        match self.laboratory().verdict {
+            Some(Verdict::Passed) | None => Outcome::inconclusive(format!("the step `{step}` was cut short")),
+            Some(_) => Outcome::blocked(RUN_COMPLETED),
+        }
+    }
+
+    fn not_reached(&self, step: &str, artefact: Option<&str>) -> Outcome {
         if let Some(name) = artefact
             && self
                 .evidence
@@ -386,9 +394,12 @@ impl View<'_> {
         if self.is_hurt() {
             return Outcome::blocked(KERNEL_HEALTHY);
         }
-        match &self.health {
-            Health::HangsIn(step) => Outcome::blocked(self.id_of_load(step)),
-            _ => Outcome::blocked(RUN_COMPLETED),
+        if let Health::HangsIn(step) = &self.health {
+            return Outcome::blocked(self.id_of_load(step));
+        }
+        match self.step(step).and_then(|step| self.student_obstacle(step)) {
+            Some(obstacle) => Outcome::blocked(obstacle),
+            None => self.laboratory_failed(step),
         }
     }
 

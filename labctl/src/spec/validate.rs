@@ -124,17 +124,8 @@ impl<'a> Checker<'a> {
                 comms: witness.comms.into_iter().map(|comm| comm.value).collect(),
             }
         });
-        for need in &raw.needs {
-            let symbol = need
-                .value
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-            if !symbol || need.value.starts_with("CONFIG_") || need.value.is_empty() {
-                self.error(
-                    need,
-                    "a needed kernel feature is a Kconfig symbol without `CONFIG_`, like KPROBES",
-                );
-            }
+        for need in raw.needs.iter().filter(|need| !is_name(&need.value)) {
+            self.error(need, "a needed kernel feature is a name like kprobes, from a kernel.yaml");
         }
         let run = validate_run::run(self, raw.run, &build, around, &names);
         let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());
