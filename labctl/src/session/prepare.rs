@@ -266,8 +266,9 @@ impl Preparation {
         let mut sources = SourceSet::default();
         let mut modules = Vec::new();
         for name in names {
-            let file = format!("{name}.c");
-            if let Some(bytes) = embedded::kmod_source(&file) {
+            if let Some(bytes) = embedded::kmod_source(&format!("{name}.c")) {
+                // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
+                let file = format!("kmod/{name}.c");
                 sources.insert(&file, bytes)?;
                 modules.push(ModuleSpec { name: name.clone(), sources: vec![file] });
             }
