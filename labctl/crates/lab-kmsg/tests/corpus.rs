@@ -164,6 +164,20 @@ fn a_probe_that_outlives_its_module_is_traced_to_it() {
 }
 
 #[test]
+fn flags_that_no_processor_has_are_noticed() {
+    let text = String::from_utf8(read("null-in-handler.log")).unwrap();
+    let found = find(&console::parse(
+        text.replace("EFLAGS: 00000202", "EFLAGS: 41a0e602").as_bytes(),
+    ));
+    assert!(found[0].impossible_flags);
+    assert!(
+        splats("null-in-handler.log")
+            .iter()
+            .all(|splat| !splat.impossible_flags)
+    );
+}
+
+#[test]
 fn histories_of_an_object_are_not_the_call_trace() {
     let found = splats("sanitizers.log");
     assert_eq!(found[0].modules_involved(), ["send_trace"]);

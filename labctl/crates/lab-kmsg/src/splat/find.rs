@@ -232,6 +232,7 @@ fn new_splat(index: usize, line: &LogLine, opening: Opening, cut: Option<Cut>) -
         last_unloaded: None,
         lines: LineRange { first, last: index },
         ts_us: line.ts_us,
+        impossible_flags: false,
         consequence: false,
     }
 }
