@@ -1,7 +1,7 @@
 //! Console logs of every kind of failure, and what they have to come out as.
 //!
-//! The logs were written by hand after the kernel's format strings (6.12); logs of real guests are beside the host program's
-//! tests.
+//! The logs called `real-…` are the ends of consoles of real guests (Debian's 6.12 under TCG, a module made to crash); the
+//! others were written by hand after the kernel's format strings.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write as _;
@@ -83,6 +83,15 @@ fn every_log_has_its_reports() {
         (
             "boot-panic.log",
             "boot-trouble | nobody | - 0\nboot-failure | nobody | swapper/0 1\n",
+        ),
+        (
+            "real-null-in-handler.log",
+            "null-dereference | crash Instruction | sender 152\npanic | nobody | - 0 consequence\n",
+        ),
+        (
+            "real-warn-and-gpf.log",
+            "warning | crash Named | sender 157\nwarning | crash Named | sender 157\nwarning | crash Named | sender 157\n\
+             general-protection | crash Instruction | sender 160\npanic | nobody | - 0 consequence\n",
         ),
         (
             "stack-smash.log",
@@ -175,6 +184,31 @@ fn flags_that_no_processor_has_are_noticed() {
             .iter()
             .all(|splat| !splat.impossible_flags)
     );
+}
+
+#[test]
+fn what_a_breakpoint_interrupted_is_a_frame() {
+    let oops = &splats("real-null-in-handler.log")[0];
+    let reliable: Vec<_> = oops
+        .frames
+        .iter()
+        .filter(|f| f.reliable)
+        .map(|f| f.loc.symbol.as_str())
+        .collect();
+    assert_eq!(
+        reliable[..6],
+        [
+            "pre",
+            "kprobe_int3_handler",
+            "exc_int3",
+            "asm_exc_int3",
+            "_copy_from_iter",
+            "copy_page_from_iter"
+        ]
+    );
+    assert!(oops.in_probe_handler());
+    assert_eq!(oops.rip.as_ref().unwrap().offset, 0x1d);
+    assert_eq!(splats("real-warn-and-gpf.log")[0].detail, ["length 13 is odd"]);
 }
 
 #[test]

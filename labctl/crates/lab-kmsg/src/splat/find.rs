@@ -130,14 +130,7 @@ impl Search {
         let Some(open) = &mut self.open else {
             return false;
         };
-        let announced = matches!(
-            open.splat.kind,
-            SplatKind::NullDereference
-                | SplatKind::PageFault
-                | SplatKind::KernelBug
-                | SplatKind::StackOverflow
-        );
-        if !announced || open.died {
+        if !open.splat.kind.is_announced() || open.died {
             return false;
         }
         open.died = true;
