@@ -73,6 +73,7 @@ proptest! {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "tests")]
 fn sample() -> Tree {
     let mut tree = Tree::new();
     tree.insert_dir("root", 0o700).unwrap();

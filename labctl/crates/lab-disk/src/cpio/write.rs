@@ -33,9 +33,7 @@ struct Header<'a> {
 /// # Errors
 /// [`WriteError`]: those of `out`, and what the format cannot hold.
 pub fn write(tree: &Tree, out: &mut impl Write) -> Result<(), WriteError> {
-    let mut inode = 0_u32;
-    for (path, node) in tree.iter() {
-        inode += 1;
+    for (inode, (path, node)) in (1_u32..).zip(tree.iter()) {
         // Linux drops names of PATH_MAX bytes and more, the NUL included (`do_header`).
         if path.as_str().len() >= 4096 {
             return Err(WriteError::LongPath { path: path.clone() });
