@@ -20,6 +20,11 @@ use crate::supervise::{Cancel, Cancelled};
 /// What a package is called inside of its entry in the store.
 const FILE: &str = "package.deb";
 
+/// Where the store has, or would have, the package of `pin`.
+pub fn stored(store: &Store, pin: &Pin) -> PathBuf {
+    store.path(Bucket::Debs, &pin.sha256.to_string()).join(FILE)
+}
+
 /// What to do about a package that the mirror no longer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {

@@ -26,7 +26,7 @@ mod verify;
 pub use archive::{Archive, ArchiveConfig};
 pub use download::DownloadError;
 pub use drift::Change;
-pub use fetch::{Ensured, FetchError, FetchedDeb, Strictness, ensure};
+pub use fetch::{Ensured, FetchError, FetchedDeb, Strictness, ensure, stored};
 pub use lockfile::{LockFile, Pin, ReleaseStamp, SetLock};
 pub use lockfile_text::LockError;
 pub use release::{IndexError, SignedIndex, signed_index};
