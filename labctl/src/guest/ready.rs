@@ -322,6 +322,8 @@ fn client_config(patience: &Patience) -> client::Config {
                 kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
             ]),
             key: Cow::Borrowed(&[Algorithm::Ed25519]),
+            // Measured under emulation: ChaCha20 takes the guest's dropbear less than half of the time that AES
+            // in counter mode takes, and curve25519 is the cheapest key exchange that it has.
             cipher: Cow::Borrowed(&[
                 cipher::CHACHA20_POLY1305,
                 cipher::AES_128_CTR,
