@@ -302,6 +302,24 @@ async fn input_can_be_given_piece_by_piece() {
 }
 
 #[tokio::test]
+async fn a_descriptor_that_never_ends_does_not_hold_up_the_command() {
+    let (_fake, guest) = guest().await;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"one line\n").unwrap();
+    let exec = Exec::new(shell("head -n 1")).stdin(Input::Descriptor(reader.into()));
+    let finished = guest.run(exec, plenty(), &Cancel::new()).await.unwrap();
+    assert_eq!(finished.stdout.text(), "one line\n");
+    // The reading end is closed with the thread that had it.
+    tokio::time::timeout(plenty().remaining(), async {
+        while std::io::Write::write_all(&mut writer, b"x").is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
 async fn a_wait_for_output_that_cannot_come_ends() {
     let (_fake, guest) = guest().await;
     let cancel = Cancel::new();
