@@ -19,7 +19,6 @@ pub mod run_dir;
 pub mod spec;
 pub mod embedded;
 pub mod supervise;
-pub mod apt;
 pub mod store;
 pub mod apt;
 pub mod sandbox;
