@@ -29,4 +29,6 @@ pub mod image;
 pub mod accel;
 pub mod vm;
 pub mod guest;
+pub mod session;
+pub mod exercise;
 pub mod report;

@@ -79,13 +79,8 @@ pub(super) fn resolve_again(
     Ok(current)
 }
 
-/// Tells of the drift between a lock and what is used instead, loudly: with `--quiet`, too, and every time that it has
-/// an effect.
-pub fn announce_drift(from: &LockFile, to: &LockFile, events: &Events) {
-    announce(&changes(from, to), events);
-}
-
-fn announce(changes: &[Change], events: &Events) {
+/// Tells of the drift, loudly: with `--quiet`, too, and every time that it has an effect.
+pub(super) fn announce(changes: &[Change], events: &Events) {
     events.warn(format!(
         "drift: the mirror no longer has {} as pinned; `labctl lock` records the new versions",
         if changes.len() == 1 {
@@ -114,9 +109,8 @@ fn remember(lock: &LockFile, current: &LockFile, store: &Store) -> Result<(), Fe
     Ok(())
 }
 
-/// What an earlier [`super::ensure`] used instead of `lock`, because of drift. What was built from it can be found by
-/// this, without asking the mirror again.
-pub fn remembered_drift(lock: &LockFile, store: &Store) -> Option<LockFile> {
+/// What an earlier run resolved `lock` to. Only useful while the store has its packages.
+pub(super) fn remembered(lock: &LockFile, store: &Store) -> Option<LockFile> {
     let bytes = fs_err::read(memo_path(lock, store)).ok()?;
     LockFile::load(&bytes, "drift.lock").ok()
 }

@@ -20,6 +20,11 @@ use crate::supervise::{Cancel, Cancelled};
 /// What a package is called inside of its entry in the store.
 const FILE: &str = "package.deb";
 
+/// Where the store has, or would have, the package of `pin`.
+pub fn stored(store: &Store, pin: &Pin) -> PathBuf {
+    store.path(Bucket::Debs, &pin.sha256.to_string()).join(FILE)
+}
+
 /// What to do about a package that the mirror no longer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
@@ -118,7 +123,7 @@ pub fn ensure(
         return Ok(run.finished(lock, Vec::new()));
     }
     if strictness == Strictness::Drift
-        && let Some(current) = drift::remembered_drift(lock, store)
+        && let Some(current) = drift::remembered(lock, store)
         && run.missing(&current)?.is_empty()
     {
         return Ok(run.after_drift(lock, current));
@@ -138,16 +143,6 @@ pub fn ensure(
     Ok(run.after_drift(lock, current))
 }
 
-/// Where the packages of `lock` are, or will be once [`ensure`] has been called: what is made from them has its
-/// address before anything is fetched.
-pub fn expected(lock: &LockFile, store: &Store) -> BTreeMap<String, FetchedDeb> {
-    let packages = lock.packages.values().map(|pin| {
-        let path = store.path(Bucket::Debs, &pin.sha256.to_string()).join(FILE);
-        (pin.name.clone(), FetchedDeb { pin: pin.clone(), path })
-    });
-    packages.collect()
-}
-
 struct Run<'a> {
     config: &'a ArchiveConfig,
     store: &'a Store,
@@ -157,12 +152,27 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn finished(&self, lock: &LockFile, drift: Vec<Change>) -> Ensured {
-        Ensured { lock: lock.clone(), packages: expected(lock, self.store), drift }
+        let packages = lock.packages.values().map(|pin| {
+            let path = self.store.path(Bucket::Debs, &pin.sha256.to_string()).join(FILE);
+            (
+                pin.name.clone(),
+                FetchedDeb {
+                    pin: pin.clone(),
+                    path,
+                },
+            )
+        });
+        Ensured {
+            lock: lock.clone(),
+            packages: packages.collect(),
+            drift,
+        }
     }
 
     fn after_drift(&self, pinned: &LockFile, current: LockFile) -> Ensured {
-        drift::announce_drift(pinned, &current, self.events);
-        self.finished(&current, drift::changes(pinned, &current))
+        let changes = drift::changes(pinned, &current);
+        drift::announce(&changes, self.events);
+        self.finished(&current, changes)
     }
 
     /// What the store does not have whole, largest first: the longest transfer decides when all are done.

@@ -60,21 +60,6 @@ impl LockFile {
         )
     }
 
-    /// The lock of some of its sets, so that what is not needed is not fetched. Names that it does not have are ignored.
-    #[must_use]
-    pub fn only(&self, sets: &[&str]) -> LockFile {
-        let sets: BTreeMap<_, _> =
-            self.sets.iter().filter(|(name, _)| sets.contains(&name.as_str())).map(|(n, s)| (n.clone(), s.clone())).collect();
-        let needed = |name: &String| sets.values().any(|set| set.packages.contains(name));
-        let packages = self.packages.iter().filter(|(name, _)| needed(name));
-        LockFile {
-            suite: self.suite.clone(),
-            release: self.release.clone(),
-            packages: packages.map(|(name, pin)| (name.clone(), pin.clone())).collect(),
-            sets,
-        }
-    }
-
     /// What the lock was made from; resolving it again tells what has changed since.
     pub fn request(&self) -> LockRequest {
         let sets = self.sets.iter().map(|(name, set)| {
@@ -94,6 +79,20 @@ impl LockFile {
             suite: self.suite.clone(),
             sets: sets.collect(),
         }
+    }
+
+    /// The lock without the sets that `sets` does not name, and without the packages that only they need.
+    #[must_use]
+    pub fn only(&self, sets: &[&str]) -> LockFile {
+        let kept: BTreeMap<_, _> =
+            self.sets.iter().filter(|(name, _)| sets.contains(&name.as_str())).map(|(name, set)| (name.clone(), set.clone())).collect();
+        let packages = self
+            .packages
+            .iter()
+            .filter(|(name, _)| kept.values().any(|set| set.packages.contains(name)))
+            .map(|(name, pin)| (name.clone(), pin.clone()))
+            .collect();
+        LockFile { suite: self.suite.clone(), release: self.release.clone(), sets: kept, packages }
     }
 
     /// Whether the lock answers `request`; if not, the intent was edited and `labctl lock` has to be run.

@@ -25,8 +25,8 @@ mod verify;
 
 pub use archive::{Archive, ArchiveConfig};
 pub use download::DownloadError;
-pub use drift::{Change, announce_drift, remembered_drift};
-pub use fetch::{Ensured, FetchError, FetchedDeb, Strictness, ensure, expected};
+pub use drift::Change;
+pub use fetch::{Ensured, FetchError, FetchedDeb, Strictness, ensure, stored};
 pub use lockfile::{LockFile, Pin, ReleaseStamp, SetLock};
 pub use lockfile_text::LockError;
 pub use release::{IndexError, SignedIndex, signed_index};

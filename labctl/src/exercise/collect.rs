@@ -28,7 +28,7 @@ pub(super) fn splats(window: &Window, console_bytes: &[u8], panicked: bool) -> V
     let found = splat::find(&lines);
     found
         .into_iter()
-        .filter(|splat| splat.kind.severity() != Severity::Note)
+        .filter(|splat| splat.kind.severity() != Severity::Notice)
         .take(SPLATS)
         .map(|splat| {
             let inside = |line: &&LogLine| (splat.lines.first..=splat.lines.last).contains(&line.index);

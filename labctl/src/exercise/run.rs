@@ -15,9 +15,9 @@ use super::witness::{Testimony, Witness, WitnessError};
 use crate::cbuild::{CompileError, Compiler};
 use crate::event::{Events, Stage};
 use crate::grade::evidence::{Evidence, StepStatus};
-use crate::guest::{Command, ExecError, NulInCommand, Outcome};
+use crate::guest::{Command, CopyError, ExecError, NulInCommand, Outcome, PushFile, Transfer};
 use crate::run_dir::RunDir;
-use crate::session::{Lab, PushError, push_tools};
+use crate::session::Lab;
 use crate::spec::exercise::{Exercise, ModuleRef, Program, StepKind};
 use crate::supervise::Cancel;
 use crate::vm::Follower;
@@ -32,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct Tools {
     /// Programs for the guest.
-    pub programs: BTreeMap<String, Vec<u8>>,
+    pub programs: BTreeMap<String, PathBuf>,
     /// Kernel modules, compiled for the guest's kernel.
     pub modules: BTreeMap<String, PathBuf>,
 }
@@ -44,7 +44,7 @@ pub struct Bench<'a> {
     pub built: &'a Built,
     pub compiler: &'a Compiler,
     /// Scripts of the workspace, by their path in it.
-    pub scripts: &'a BTreeMap<String, Vec<u8>>,
+    pub scripts: &'a BTreeMap<String, PathBuf>,
     /// New for every run; the marks of its window carry it.
     pub nonce: &'a str,
     pub run_dir: &'a RunDir,
@@ -57,8 +57,8 @@ pub struct Bench<'a> {
 pub enum RunError {
     #[error("interrupted")]
     Cancelled,
-    #[error(transparent)]
-    Push(#[from] PushError),
+    #[error("cannot push programs and modules into the guest")]
+    Push(#[source] CopyError),
     #[error("the course asks for the tool `{name}`, which labctl does not have")]
     NoTool { name: String },
     #[error(transparent)]
@@ -98,10 +98,11 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     })?;
     bench.events.started(Stage::Push, "programs and modules".to_owned());
     let files = files(bench)?;
-    let bytes: usize = files.iter().map(|(_, _, bytes)| bytes.len()).sum();
-    let detail = format!("{} files, {} KiB", files.len(), bytes >> 10);
-    push_tools(lab, files, lab.deadline(PUSH), bench.cancel).await?;
-    bench.events.finished(Stage::Push, detail);
+    let silent = Events::silent();
+    let transfer =
+        Transfer { deadline: lab.deadline(PUSH), cancel: bench.cancel, events: &silent, stage: Stage::Push };
+    let bytes = lab.guest().push_files(&files, &transfer).await.map_err(RunError::Push)?;
+    bench.events.finished(Stage::Push, format!("{} files, {} KiB", files.len(), bytes >> 10));
 
     bench.events.started(Stage::Run, exercise.full_name());
     let witness = match &exercise.witness {
@@ -119,7 +120,7 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
             source: Box::new(source),
         })
     };
-    let mut steps = Steps::new(lab, bench.cancel, &fill, &built);
+    let mut steps = Steps::new(lab, bench.cancel, &fill, bench.nonce, &built);
     steps.run(&exercise.run).await?;
 
     let alive = steps.lost_in.is_none() && close(lab, bench).await?;
@@ -146,6 +147,9 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     if !alive {
         let step = lost_in.unwrap_or_else(|| "the end of the run".to_owned());
         evidence.guest_lost = Some(collect::lost(ended.as_ref(), &step, student_ran(exercise, &evidence)));
+    }
+    for step in &mut evidence.steps {
+        step.started_us = window.steps.get(&step.id).copied();
     }
     evidence.kernel_log = window.records;
     evidence.kernel_log_lost = window.lost;
@@ -183,10 +187,9 @@ async fn symbolise(
 }
 
 /// What goes into the guest: the tools that the exercise names, and what was built.
-fn files(bench: &Bench<'_>) -> Result<Vec<(String, u32, Vec<u8>)>, RunError> {
+fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
     let mut modules = BTreeSet::new();
     let mut programs = BTreeSet::new();
-    let mut files = Vec::new();
     for step in &bench.exercise.run {
         match &step.kind {
             StepKind::Load { module: ModuleRef::Tool(name), .. } => drop(modules.insert(name.as_str())),
@@ -199,22 +202,26 @@ fn files(bench: &Bench<'_>) -> Result<Vec<(String, u32, Vec<u8>)>, RunError> {
         modules.insert("witness");
         programs.insert("tracer");
     }
+    let mut files = Vec::new();
+    let mut push = |source: &PathBuf, destination: String, mode: u32| {
+        files.push(PushFile { source: source.clone(), destination: destination.into(), mode });
+    };
+    let no_tool = |name: &str| RunError::NoTool { name: name.to_owned() };
     for name in modules {
-        let ko = bench.tools.modules.get(name).ok_or_else(|| RunError::NoTool { name: name.to_owned() })?;
-        files.push((params::module(name), 0o600, fs::read(ko)?));
+        push(bench.tools.modules.get(name).ok_or_else(|| no_tool(name))?, params::module(name), 0o600);
     }
     for name in programs {
-        let bytes = bench.tools.programs.get(name).ok_or_else(|| RunError::NoTool { name: name.to_owned() })?;
-        files.push((params::tool(name), 0o700, bytes.clone()));
+        push(bench.tools.programs.get(name).ok_or_else(|| no_tool(name))?, params::tool(name), 0o700);
     }
     for (name, path) in &bench.built.files {
-        let is_module = path.extension().is_some_and(|extension| extension == "ko");
-        let (target, mode) =
-            if is_module { (params::module(name), 0o600) } else { (params::student(name), 0o700) };
-        files.push((target, mode, fs::read(path)?));
+        if path.extension().is_some_and(|extension| extension == "ko") {
+            push(path, params::module(name), 0o600);
+        } else {
+            push(path, params::student(name), 0o700);
+        }
     }
-    for (path, bytes) in bench.scripts {
-        files.push((params::script(path), 0o600, bytes.clone()));
+    for (path, file) in bench.scripts {
+        push(file, params::script(path), 0o600);
     }
     Ok(files)
 }

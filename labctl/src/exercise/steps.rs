@@ -2,11 +2,13 @@
 //! written down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
 use super::params;
+use super::window::step_mark;
 use crate::grade::evidence::{StepKindName, StepRecord, StepStatus};
-use crate::guest::{Command, Exec, ExecError, Finished, Input, Outcome, Running, Sink, Stream, WaitError};
+use crate::guest::{Command, Exec, ExecError, Finished, Input, Outcome, Running, Sink, Stream, WaitError, quote};
 use crate::session::Lab;
 use crate::spec::exercise::{ModuleRef, Program, Step, StepKind, Until};
 use crate::spec::text::Text;
@@ -38,6 +40,7 @@ pub(super) struct Steps<'a> {
     lab: &'a Lab,
     cancel: &'a Cancel,
     fill: Fill<'a>,
+    nonce: &'a str,
     /// Artefacts that were built, by name.
     built: &'a BTreeSet<String>,
     started: BTreeMap<String, Running>,
@@ -50,11 +53,12 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(lab: &'a Lab, cancel: &'a Cancel, fill: Fill<'a>, built: &'a BTreeSet<String>) -> Self {
+    pub(super) fn new(lab: &'a Lab, cancel: &'a Cancel, fill: Fill<'a>, nonce: &'a str, built: &'a BTreeSet<String>) -> Self {
         Self {
             lab,
             cancel,
             fill,
+            nonce,
             built,
             started: BTreeMap::new(),
             loaded: BTreeSet::new(),
@@ -185,7 +189,7 @@ impl<'a> Steps<'a> {
     ) -> Result<Done, StepError> {
         let Some(argv) = self.argv(program, args)? else { return Ok(Done::not_run()) };
         let deadline = self.lab.deadline(within);
-        let exec = exec_of(step, &argv)?;
+        let exec = self.exec_of(step, &argv)?;
         let running = match self.lab.guest().spawn(exec, deadline, self.cancel).await {
             Ok(running) => running,
             Err(error) => return Done::of_error(error),
@@ -305,6 +309,22 @@ impl<'a> Steps<'a> {
         Ok(Some(argv))
     }
 
+    /// The command behind its mark in the kernel log: from it everybody knows, by the guest's own clock, what was
+    /// printed before a program was started and what after.
+    fn exec_of(&self, step: &Step, argv: &[String]) -> Result<Exec, StepError> {
+        let unusable = |source| StepError::Argument { step: step.id.clone(), source: Box::new(source) };
+        let mut line = b"echo ".to_vec();
+        line.extend(quote(step_mark(self.nonce, &step.id)).map_err(unusable)?);
+        line.extend(b" > /dev/kmsg; exec");
+        for word in argv {
+            line.push(b' ');
+            line.extend(quote(word).map_err(unusable)?);
+        }
+        let line = std::ffi::OsString::from_vec(line);
+        let command = Command::shell(line).map_err(unusable)?;
+        Ok(Exec::new(command).stdout(Sink::capture(KEEP)).stderr(Sink::capture(KEEP)))
+    }
+
     async fn to_its_end(
         &self,
         step: &Step,
@@ -312,7 +332,7 @@ impl<'a> Steps<'a> {
         stdin: Input,
         within: Duration,
     ) -> Result<Done, StepError> {
-        let exec = exec_of(step, argv)?.stdin(stdin);
+        let exec = self.exec_of(step, argv)?.stdin(stdin);
         tokio::select! {
             finished = self.lab.guest().exec(exec, self.lab.deadline(within), self.cancel) => match finished {
                 Ok(finished) => Done::of_finished(finished),
@@ -322,12 +342,6 @@ impl<'a> Steps<'a> {
             _ = self.lab.vm().ended() => Ok(Done { status: StepStatus::Lost, stdout: String::new(), stderr: String::new() }),
         }
     }
-}
-
-fn exec_of(step: &Step, argv: &[String]) -> Result<Exec, StepError> {
-    let command = Command::program(argv)
-        .map_err(|source| StepError::Argument { step: step.id.clone(), source: Box::new(source) })?;
-    Ok(Exec::new(command).stdout(Sink::capture(KEEP)).stderr(Sink::capture(KEEP)))
 }
 
 fn kind_name(kind: &StepKind) -> StepKindName {

@@ -4,6 +4,8 @@
 //! everything else. A line of a student's *module* is the kernel's own (facility 0) and cannot pass for a mark; a
 //! line that a student's *program* wrote is a process's and never counts as kernel log.
 
+use std::collections::BTreeMap;
+
 use lab_kmsg::kmsg::{Kmsg, Record};
 use lab_kmsg::{LogLine, Origin};
 
@@ -17,6 +19,11 @@ const KEEP_RECORDS: usize = 20_000;
 pub enum Edge {
     Begin,
     End,
+}
+
+/// What is written to `/dev/kmsg` when the program of the step `id` is started.
+pub fn step_mark(nonce: &str, id: &str) -> String {
+    format!("labctl: run {nonce} step {id}")
 }
 
 /// What is written to `/dev/kmsg` at an edge. `nonce` is new for every run.
@@ -39,6 +46,8 @@ pub struct Window {
     pub lost: u64,
     /// Guest uptime of the first mark, microseconds.
     pub begin_us: Option<u64>,
+    /// Guest uptime at which the program of each step was started, microseconds.
+    pub steps: BTreeMap<String, u64>,
     /// Whether the closing mark was seen: everything before it is here then.
     pub closed: bool,
 }
@@ -61,6 +70,12 @@ pub fn cut(bytes: &[u8], nonce: &str) -> Window {
         lost: expected.saturating_sub(inside.len() as u64),
         ..Window::default()
     };
+    for record in inside.iter().filter(|record| record.origin() == Origin::User) {
+        // The first counts: a program could write the mark again.
+        if let Some(id) = record.text.trim_end().strip_prefix(&step_mark(nonce, "")) {
+            window.steps.entry(id.to_owned()).or_insert(record.ts_us);
+        }
+    }
     for record in inside.iter().filter(|record| record.origin() == Origin::Kernel) {
         if window.records.len() == KEEP_RECORDS {
             window.lost += 1;
@@ -106,6 +121,7 @@ mod tests {
                 (12, "labctl: run n begins"),
                 (6, "[COPY1] ours"),
                 (12, "[COPY1] forged by a process"),
+                (12, "labctl: run n step sender"),
                 (12, "labctl: run n ends"),
                 (6, "[COPY1] too late"),
             ]),
@@ -116,6 +132,7 @@ mod tests {
         assert!(window.closed);
         assert_eq!(window.begin_us, Some(10));
         assert_eq!(window.lost, 0);
+        assert_eq!(window.steps.get("sender"), Some(&40));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use fs_err as fs;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
 use tokio::sync::watch;
 
@@ -162,6 +163,25 @@ impl Drop for QemuProcess {
         if self.armed {
             self.kill();
         }
+    }
+}
+
+/// Kills the group of a process that is not ours to wait for, and sees it gone, so that its port and its memory are
+/// free. Blocks, for milliseconds; a process that even SIGKILL does not end is given up after ten seconds.
+pub(super) fn kill_and_see_gone(process: ProcessRecord) {
+    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    let handle = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+    process.kill_group();
+    if let Some(handle) = handle
+        && process.is_alive()
+    {
+        let limit = rustix::event::Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        let mut fds = [PollFd::new(&handle, PollFlags::IN)];
+        // What it returns changes nothing: there is nothing left to try.
+        let _ = rustix::event::poll(&mut fds, Some(&limit));
     }
 }
 

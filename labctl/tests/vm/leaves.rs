@@ -99,3 +99,17 @@ async fn the_next_owner_of_the_same_name_clears_the_way_itself() {
     drop(lease);
     bed.assert_clean();
 }
+
+#[tokio::test]
+async fn an_orphan_whose_number_was_never_written_down_is_found_by_its_arguments() {
+    let bed = Bed::new("");
+    let mut owner = owner(&bed);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let path = bed.root().join("m7/instance.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record["process"] = serde_json::Value::Null;
+    std::fs::write(&path, record.to_string()).unwrap();
+    assert!(reap_stale(&bed.root()).unwrap()[0].was_running);
+    bed.assert_clean();
+}
