@@ -129,6 +129,11 @@ impl Preparation {
         Ok(PreparedKernel { kernel, lock })
     }
 
+    /// The address of the kernel that `lock` pins, whether it exists or not.
+    pub fn kernel_id(recipe: &KernelRecipe, lock: &LockFile, store: &Store) -> Digest {
+        KernelPackages::of(lock, store).parts(recipe).id()
+    }
+
     /// Builds the kernel again in another folder, and says of each file whether it came out the same.
     ///
     /// # Errors
@@ -305,7 +310,7 @@ impl Preparation {
     }
 
     /// The lock whose packages the store now has: `lock`, unless the mirror has drifted.
-    fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
+    pub(super) fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
         ensure(lock, &self.archive, &self.store, &self.events, &self.cancel, self.strictness)
             .map(|ensured| ensured.lock)
             .map_err(|source| PrepareError::Fetch { what: what.to_owned(), source: Box::new(source) })
@@ -366,7 +371,7 @@ impl KernelPackages {
 }
 
 /// One set of a lock, with the places where the store has or would have the packages.
-fn packages(lock: &LockFile, set: &str, store: &Store) -> Vec<PackageFile> {
+pub(super) fn packages(lock: &LockFile, set: &str, store: &Store) -> Vec<PackageFile> {
     let pins = lock.set(set).into_iter().flatten();
     pins.map(|pin| PackageFile {
         name: pin.name.clone(),
