@@ -22,6 +22,8 @@ pub mod supervise;
 
 pub mod store;
 
+pub mod kernel;
+
 pub mod sandbox;
 
 pub mod vm;
