@@ -17,17 +17,19 @@ pub mod event;
 pub mod grade;
 pub mod run_dir;
 pub mod spec;
-
+pub mod embedded;
 pub mod supervise;
-
 pub mod store;
-
-pub mod kernel;
-
+pub mod apt;
 pub mod sandbox;
-
+pub mod toolchain;
+pub mod cbuild;
+pub mod kernel;
+pub mod image;
+pub mod accel;
 pub mod vm;
-
 pub mod guest;
-
+pub mod session;
+pub mod exercise;
+pub mod report;
 pub mod cli;

@@ -23,6 +23,7 @@ pub(crate) enum Event {
 
 /// Where events come from.
 pub(crate) struct Events {
+    mask: SigSet,
     signals: SignalFd,
     files: Inotify,
     waiting: VecDeque<Event>,
@@ -39,17 +40,28 @@ const POWER_OFF: [Signal; 5] = [
 ];
 
 impl Events {
-    /// Takes the signals out of their usual way. Threads and children made later inherit the mask; for
-    /// children the standard library clears it.
+    /// Takes the signals out of their usual way, for this thread and those made later.
     pub(crate) fn open() -> Result<Self, Errno> {
         let mut mask = SigSet::from_iter(POWER_OFF);
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
         Ok(Self {
+            mask,
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?,
             files: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
             waiting: VecDeque::new(),
         })
+    }
+
+    /// Starts a process with nothing masked. A child inherits the mask, and a server that never hears of
+    /// SIGCHLD or SIGTERM neither ends its sessions nor itself.
+    pub(crate) fn unmasked<T>(&mut self, start: impl FnOnce() -> T) -> Result<T, Errno> {
+        self.mask.thread_unblock()?;
+        let started = start();
+        self.mask.thread_block()?;
+        // A SIGCHLD that came in between is lost: look for ended children once more.
+        self.waiting.push_back(Event::ChildrenEnded);
+        Ok(started)
     }
 
     /// Reports files that are written and closed in this directory from now on.
@@ -110,8 +122,23 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn a_process_is_started_with_nothing_masked() {
+        let mut events = Events::open().unwrap();
+        let status = events
+            .unmasked(|| Command::new("cat").arg("/proc/self/status").output())
+            .unwrap()
+            .unwrap()
+            .stdout;
+        let status = String::from_utf8(status).unwrap();
+        assert!(status.contains("SigBlk:\t0000000000000000\n"), "{status}");
+        assert!(SigSet::thread_get_mask().unwrap().contains(Signal::SIGCHLD));
+        assert_eq!(events.next().unwrap(), Event::ChildrenEnded);
+    }
 
     #[test]
     fn a_closed_file_is_reported_by_name() {

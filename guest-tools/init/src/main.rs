@@ -54,7 +54,7 @@ fn boot() -> Result<Infallible, Fatal> {
     let mut console = Console::open().at(Stage::Start)?;
     console.stage(Stage::Start);
 
-    // Before the first child exists, so that the mask and the descriptor cover every one of them.
+    // Before the first thread exists, which inherits the mask.
     let mut events = Events::open().at(Stage::Mounts)?;
     mounts::kernel_file_systems().at(Stage::Mounts)?;
     mounts::settings().at(Stage::Mounts)?;
@@ -72,7 +72,7 @@ fn boot() -> Result<Infallible, Fatal> {
     console.stage(Stage::Network);
 
     events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
-    let mut sshd = Sshd::start().at(Stage::Sshd)?;
+    let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
     console.stage(Stage::Sshd);
 
     let mut is_ready = false;
@@ -89,7 +89,10 @@ fn boot() -> Result<Infallible, Fatal> {
                 for ended in reap::all() {
                     if ended.pid == sshd.pid() {
                         console.sshd_exited(ended.status, &sshd::last_words());
-                        sshd = sshd.respawn().at(Stage::Sshd)?;
+                        sshd = events
+                            .unmasked(|| sshd.respawn())
+                            .at(Stage::Sshd)?
+                            .at(Stage::Sshd)?;
                     }
                 }
             }

@@ -82,6 +82,11 @@ impl Failure {
         self
     }
 
+    /// What failed, without the rest.
+    pub(crate) fn headline(&self) -> &str {
+        &self.what
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

@@ -8,6 +8,8 @@
 //! ```
 
 mod command;
+mod copy;
+mod escape;
 mod exec;
 mod keys;
 mod process;
@@ -16,12 +18,18 @@ mod ready;
 mod session;
 mod sink;
 mod ssh_config;
+mod terminal;
+mod tree;
+mod unpack;
 
 pub use command::{Command, NulInCommand, quote};
+pub use copy::{CopyError, PullLimits, PushFile, Transfer};
 pub use exec::{CommandFailed, Exec, ExecError, Finished, Input, Outcome};
 pub use keys::{Access, InstanceKeys, KeyError, KeyFiles, KnownAs};
 pub use process::{Running, Stream, WaitError};
 pub use ready::{AttemptError, ConnectError, Nudge, Patience, connect_until};
 pub use session::{Guest, GuestLost, LossCause};
 pub use sink::{Captured, Sink};
-pub use ssh_config::SshConfig;
+pub use ssh_config::{SshConfig, Unquotable};
+pub use terminal::{HostTerminal, TerminalError};
+pub use unpack::{Skipped, UnpackError, UnpackReport, unpack};

@@ -274,7 +274,7 @@ async fn run_unheard(guest: &Guest, line: Vec<u8>) {
 }
 
 /// The name of a signal without `SIG`; the library keeps its own spelling to itself.
-fn signal_text(signal: &Sig) -> String {
+pub(super) fn signal_text(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => name.clone(),
         known => format!("{known:?}"),

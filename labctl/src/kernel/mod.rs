@@ -1,6 +1,6 @@
 //! Kernels: what one is meant to be, how it is built or unpacked, and what its guests and modules need of it.
 //!
-//! Everything here is a function of its arguments; the sandbox that runs a plan is somebody else's.
+//! `plan` and what it uses are functions of their arguments; `source` and `packaged` carry plans out.
 
 pub mod bzimage;
 pub mod config;
@@ -9,5 +9,16 @@ pub mod modules;
 pub mod plan;
 pub mod progress;
 pub mod spec;
-pub mod toolchain;
 pub mod tree;
+
+mod build;
+mod entry;
+mod error;
+mod packaged;
+mod requests;
+mod source;
+
+pub use build::{KernelBuilder, KernelParts};
+pub use entry::Kernel;
+pub use error::KernelError;
+pub use requests::{HEADERS_SET, KERNEL_SET, TOOLCHAIN_SET};

@@ -10,8 +10,6 @@ use crate::vm::{AccelKind, Disk, Machine, MemoryBackend, Qemu, VmConfig};
 #[derive(Debug, Clone)]
 pub struct Host {
     pub qemu: Qemu,
-    /// `7.2.22`, for results.
-    pub qemu_version: String,
     pub accel: Accel,
     /// Where instance folders live.
     pub instances: PathBuf,
@@ -67,7 +65,6 @@ impl Bootable {
             (labels::KERNEL_RELEASE, &self.kernel_release),
             (labels::KERNEL_ID, &self.kernel_id),
             (labels::IMAGE_ID, &self.image_id),
-            (labels::QEMU, &host.qemu_version),
         ];
         VmConfig {
             name: name.to_owned(),

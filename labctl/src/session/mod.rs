@@ -8,12 +8,16 @@
 
 mod boot;
 mod bootable;
+mod image_build;
 mod lab;
 mod names;
-mod tools;
+mod prepare;
+mod recipe;
 
 pub use boot::BootError;
 pub use bootable::{Bootable, Host};
+pub use image_build::BuiltPart;
 pub use lab::{AttachError, Lab};
 pub use names::{labels, owned_name};
-pub use tools::{PushError, push_tools};
+pub use prepare::{Preparation, PrepareError, PreparedKernel, Shape};
+pub use recipe::{ImageRecipe, KernelRecipe, RecipeError, names as recipe_names};

@@ -7,7 +7,6 @@ pub mod labels {
     pub const KERNEL_RELEASE: &str = "kernel_release";
     pub const KERNEL_ID: &str = "kernel_id";
     pub const IMAGE_ID: &str = "image_id";
-    pub const QEMU: &str = "qemu";
 }
 
 /// The name of an instance that lives for one command only: `what` for people, `nonce` against collisions.

@@ -86,7 +86,9 @@ fn processor_and_memory(args: &mut Args, config: &VmConfig) {
         AccelKind::Tcg => {
             // One host thread per guest processor; QEMU falls back to one for all only when told to.
             args.pair("-accel", Opt::of("tcg").with("thread", "multi"));
-            args.pair("-cpu", "max");
+            // QEMU before 8.0 corrupts the guest's flags when an interrupt follows a cmpxchg16b, which Linux's
+            // allocator executes all the time: double faults, at random. Without it Linux has its own way.
+            args.pair("-cpu", Opt::of("max").off("cx16"));
         }
     }
 }

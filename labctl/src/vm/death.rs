@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::process::Exit;
 
-const SIGABRT: i32 = 6;
 const SIGXFSZ: i32 = 25;
 
 /// The situation behind an end that nobody asked for. The words that QEMU uses were read off QEMU 7.2 and its sources.
@@ -44,6 +43,14 @@ pub struct Death {
 }
 
 impl Death {
+    /// The line of QEMU's that says most: the first that calls itself an error, else the last.
+    pub fn telling_line(&self) -> Option<&str> {
+        let error = self.said.iter().find(|line| line.contains("error: "));
+        let line = error.or(self.said.last())?;
+        // `qemu-system-x86_64: error: …` is about itself.
+        Some(line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line))
+    }
+
     /// Reads a cause off the exit and what QEMU wrote to its standard error.
     pub fn classify(exit: Exit, stderr: &str) -> Self {
         let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -139,11 +146,9 @@ impl fmt::Display for Death {
             DeathCause::BadFile => f.write_str("QEMU could not use a file it was given")?,
             DeathCause::LogLimit => f.write_str("the guest flooded its console beyond the limit")?,
             DeathCause::PoweredOff => f.write_str("the guest powered off")?,
-            DeathCause::Signal if self.exit == Exit::Signal(SIGABRT) => f.write_str("QEMU aborted")?,
-            DeathCause::Signal => write!(f, "QEMU was {}", self.exit)?,
-            DeathCause::Unknown => write!(f, "QEMU {}", self.exit)?,
+            DeathCause::Signal | DeathCause::Unknown => write!(f, "QEMU {}", self.exit)?,
         }
-        match self.said.last() {
+        match self.telling_line() {
             Some(line) => write!(f, " (`{line}`)"),
             None => Ok(()),
         }
@@ -169,7 +174,7 @@ mod tests {
                 C::PortTaken,
             ),
             (
-                Exit::Signal(SIGABRT),
+                Exit::Signal(6),
                 "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\nqemu-system-x86_64: \
                  ../../target/i386/kvm/kvm.c:3183: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.",
                 C::KvmRefused,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::is_plain_name;
 use super::instance::{InstanceDir, InstanceError};
+use super::process::kill_and_see_gone;
 use super::record::InstanceRecord;
 use crate::supervise::Cancel;
 
@@ -132,9 +133,9 @@ impl Lease {
     pub fn clear(&self) -> Result<(), InstanceError> {
         if let Ok(dir) = InstanceDir::open_path(&self.dir)
             && let Ok(Some(record)) = InstanceRecord::read(&dir)
-            && let Some(process) = record.process
+            && let Some(process) = record.find_process(&dir)
         {
-            process.kill_group();
+            kill_and_see_gone(process);
         }
         match fs::remove_dir_all(&self.dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(InstanceError::Io {

@@ -176,9 +176,9 @@ impl Vm {
         console_tail(&self.dir, count)
     }
 
-    /// Completes when QEMU has ended.
-    pub async fn exited(&self) -> Exit {
-        self.process.exited().await
+    /// Completes when QEMU has ended, also after this value was dropped.
+    pub fn exited(&self) -> impl Future<Output = Exit> + Send + use<> {
+        self.process.exited()
     }
 
     /// Completes when nothing more is to be expected of the guest: it panicked, powered off, or QEMU ended. To be

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use fs_err as fs;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
 use tokio::sync::watch;
 
@@ -45,7 +46,7 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with status {code}"),
-            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::Signal(signal) => write!(f, "died of signal {signal}"),
             Self::Unknown => f.write_str("ended"),
         }
     }
@@ -123,12 +124,14 @@ impl QemuProcess {
         self.record
     }
 
-    /// Completes when the process has ended.
-    pub async fn exited(&self) -> Exit {
+    /// Completes when the process has ended. Outlives this value: what was dropped can still be seen to go.
+    pub fn exited(&self) -> impl Future<Output = Exit> + Send + use<> {
         let mut exit = self.exit.clone();
-        // The sender goes without a word only when the runtime ends, and then nobody hears the answer.
-        let ended = exit.wait_for(Option::is_some).await;
-        ended.map_or(Exit::Unknown, |exit| exit.unwrap_or(Exit::Unknown))
+        async move {
+            // The sender goes without a word only when the runtime ends, and then nobody hears the answer.
+            let ended = exit.wait_for(Option::is_some).await;
+            ended.map_or(Exit::Unknown, |exit| exit.unwrap_or(Exit::Unknown))
+        }
     }
 
     pub(super) fn exit_watch(&self) -> watch::Receiver<Option<Exit>> {
@@ -163,6 +166,25 @@ impl Drop for QemuProcess {
     }
 }
 
+/// Kills the group of a process that is not ours to wait for, and sees it gone, so that its port and its memory are
+/// free. Blocks, for milliseconds; a process that even SIGKILL does not end is given up after ten seconds.
+pub(super) fn kill_and_see_gone(process: ProcessRecord) {
+    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    let handle = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+    process.kill_group();
+    if let Some(handle) = handle
+        && process.is_alive()
+    {
+        let limit = rustix::event::Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        let mut fds = [PollFd::new(&handle, PollFlags::IN)];
+        // What it returns changes nothing: there is nothing left to try.
+        let _ = rustix::event::poll(&mut fds, Some(&limit));
+    }
+}
+
 fn limit_logs(pid: Option<u32>) {
     let Some(pid) = pid
         .and_then(|pid| i32::try_from(pid).ok())
@@ -178,3 +200,10 @@ fn limit_logs(pid: Option<u32>) {
     // It fails when QEMU has ended already, which is noticed anyway.
     let _ = rustix::process::prlimit(Some(pid), Resource::Fsize, limit);
 }
+/// Completes when the process that `record` names has ended; at once when it has already.
+pub async fn gone(record: ProcessRecord) {
+    if let Ok(process) = QemuProcess::adopt(record) {
+        process.exited().await;
+    }
+}
+

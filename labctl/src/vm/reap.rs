@@ -53,19 +53,23 @@ pub fn reap_stale(root: &Path) -> Result<Vec<Reaped>, InstanceError> {
             Err(LeaseError::Cancelled { .. }) => break,
         };
         // A record that cannot be read was never finished: the owner died in the middle.
-        let record = InstanceDir::open_path(&entry.path())
-            .ok()
-            .and_then(|dir| InstanceRecord::read(&dir).ok().flatten());
-        match &record {
-            Some(record) if record.condition() != Condition::Unkept => lease.keep(),
-            _ => {
-                let was_running = record
-                    .and_then(|record| record.process)
-                    .is_some_and(|process| process.is_alive());
-                lease.clear()?;
-                reaped.push(Reaped { name, was_running });
-            }
+        let dir = InstanceDir::open_path(&entry.path()).ok();
+        let record = dir
+            .as_ref()
+            .and_then(|dir| InstanceRecord::read(dir).ok().flatten());
+        if record
+            .as_ref()
+            .is_some_and(|record| record.condition() != Condition::Unkept)
+        {
+            lease.keep();
+            continue;
         }
+        let was_running = match (&dir, &record) {
+            (Some(dir), Some(record)) => record.find_process(dir).is_some(),
+            _ => false,
+        };
+        lease.clear()?;
+        reaped.push(Reaped { name, was_running });
     }
     reaped.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(reaped)

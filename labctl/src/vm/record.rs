@@ -85,6 +85,34 @@ impl InstanceRecord {
             .map_err(InstanceError::io("write an instance's record"))
     }
 
+    /// The QEMU of this instance, if it runs. Found by its arguments and its folder when the record ends before it:
+    /// its labctl was killed between starting it and writing its number down.
+    pub(super) fn find_process(&self, dir: &InstanceDir) -> Option<ProcessRecord> {
+        if let Some(process) = self.process {
+            return process.is_alive().then_some(process);
+        }
+        let processes = fs::read_dir("/proc").ok()?;
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|pid| self.is_process(dir, *pid))
+            .find_map(ProcessRecord::of)
+    }
+
+    fn is_process(&self, dir: &InstanceDir, pid: u32) -> bool {
+        let Ok(cmdline) = fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
+        let words = cmdline
+            .strip_suffix(b"\0")
+            .unwrap_or(&cmdline)
+            .split(|&byte| byte == 0);
+        words.eq(self.argv.iter().map(String::as_bytes))
+            && fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| {
+                // The caller's root may be reached through a link.
+                fs::canonicalize(dir.path()).is_ok_and(|path| path == cwd)
+            })
+    }
+
     pub fn condition(&self) -> Condition {
         match &self.process {
             _ if !self.kept => Condition::Unkept,

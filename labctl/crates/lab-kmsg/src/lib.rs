@@ -16,5 +16,6 @@ pub mod splat;
 mod text;
 
 pub use line::{Caller, Level, LogLine, Origin};
+pub use sanitize::line as sanitize;
 pub use scan::ConsoleScanner;
 pub use splat::{Blame, BlameReason, CodeLoc, Severity, Splat, SplatKind};

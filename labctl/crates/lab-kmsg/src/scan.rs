@@ -27,6 +27,8 @@ pub enum Event {
     Oops { kind: SplatKind, title: String },
     /// The machine is lost.
     Panic { kind: SplatKind, reason: String },
+    /// The kernel has said all it has to say about its panic.
+    PanicEnd,
     /// The kernel has trouble with the initramfs or its `/init`. A panic may follow.
     BootTrouble { title: String },
 }
@@ -94,6 +96,9 @@ fn kernel_event(line: &LogLine) -> Option<Event> {
             release: shown(release),
         });
     }
+    if line.text.starts_with("---[ end Kernel panic") {
+        return Some(Event::PanicEnd);
+    }
     let kind = splat::opening(&line.text)?.kind;
     let title = shown(&line.text);
     match kind.severity() {
@@ -136,7 +141,8 @@ mod tests {
         labctl-init: fatal: layers: cannot mount `/dev/vda`: EIO\r\n\
         labctl-init: sshd-exited 127\r\n\
         [    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000\r\n\
-        [    1.000100] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n";
+        [    1.000100] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n\
+        [    1.000200] ---[ end Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100 ]---\r\n";
 
     fn expected() -> Vec<Event> {
         vec![
@@ -167,6 +173,7 @@ mod tests {
                 kind: SplatKind::BootFailure,
                 reason: "Attempted to kill init! exitcode=0x00000100".into(),
             },
+            Event::PanicEnd,
         ]
     }
 

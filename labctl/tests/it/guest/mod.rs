@@ -1,8 +1,10 @@
 //! `labctl::guest` against an SSH server that misbehaves on request.
 
+mod copy;
 mod exec;
 mod openssh;
 mod ready;
+mod terminal;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Faults of kernel code: exceptions, `BUG()`, panics, and what starts with `BUG: `.
 
-use super::{Extent, Kind, Opening};
-use crate::splat::CodeLoc;
+use super::{Extent, Opening};
+use crate::splat::{CodeLoc, SplatKind as Kind};
 use crate::text::{between, decimal, hex, leading_decimal, leading_hex};
 
 pub(super) fn opening(text: &str) -> Option<Opening> {

@@ -3,111 +3,11 @@
 //! Only the start of a line counts: a module that prints `send_trace: BUG: …` is quoting, not failing.
 
 mod fault;
+mod opening;
 mod refusal;
 mod report;
-
-use super::SplatKind as Kind;
-use super::{CodeLoc, SourceLine};
-use crate::text::leading_decimal;
-
-/// What an opening line says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Opening {
-    pub(crate) kind: Kind,
-    pub(super) extent: Extent,
-    pub(super) named: Option<CodeLoc>,
-    pub(super) source: Option<SourceLine>,
-    pub(super) module: Option<String>,
-    pub(super) cpu: Option<u32>,
-    pub(super) pid: Option<u32>,
-    pub(super) comm: Option<String>,
-    pub(super) address: Option<u64>,
-}
-
-/// How far a report reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// The opening line is all.
-    Line,
-    /// More lines follow.
-    Block,
-    /// `Oops: … [#1]` (`__die_header` in `arch/x86/kernel/dumpstack.c`): goes on with a fault or `BUG()` that was just
-    /// announced, else opens a block itself.
-    Die,
-    /// A panic, which often only ends what an earlier report began.
-    Panic,
-}
-
-impl Opening {
-    fn new(kind: Kind, extent: Extent) -> Self {
-        Self {
-            kind,
-            extent,
-            named: None,
-            source: None,
-            module: None,
-            cpu: None,
-            pid: None,
-            comm: None,
-            address: None,
-        }
-    }
-
-    fn block(kind: Kind) -> Self {
-        Self::new(kind, Extent::Block)
-    }
-
-    fn line(kind: Kind) -> Self {
-        Self::new(kind, Extent::Line)
-    }
-
-    fn task(mut self, comm: &str, pid: Option<u32>) -> Self {
-        self.comm = Some(comm.to_owned());
-        self.pid = pid;
-        self
-    }
-
-    fn source(mut self, text: &str) -> Self {
-        self.source = source_line(text);
-        self
-    }
-
-    fn module(mut self, name: &str) -> Self {
-        self.module = Some(name.to_owned());
-        self
-    }
-}
-
-/// Recognises an opening line.
-pub(crate) fn opening(text: &str) -> Option<Opening> {
-    let first = *text.as_bytes().first()?;
-    // Call traces, register dumps and most ordinary output end here.
-    if first == b' ' {
-        return None;
-    }
-    fault::opening(text)
-        .or_else(|| report::opening(text))
-        .or_else(|| refusal::opening(text))
-}
-
-/// Reads `path/file.c:34`, alone or followed by `!`, a space, or a column.
-fn source_line(text: &str) -> Option<SourceLine> {
-    let (file, rest) = text.split_once(':')?;
-    let (line, _) = leading_decimal(rest)?;
-    let plausible = !file.is_empty() && !file.contains(' ');
-    plausible.then(|| SourceLine {
-        file: file.to_owned(),
-        line,
-    })
-}
-
-/// What follows `file.c:34 `, or all of `text` when it does not start with a file.
-fn skip_source(text: &str) -> &str {
-    match text.split_once(' ') {
-        Some((file, rest)) if source_line(file).is_some() => rest,
-        _ => text,
-    }
-}
-
 #[cfg(test)]
 mod tests;
+
+pub(crate) use opening::opening;
+pub(super) use opening::{Extent, Opening};

@@ -1,6 +1,7 @@
 //! What the kernel will not do: load a module, place a probe, use an initramfs.
 
-use super::{Kind, Opening};
+use super::Opening;
+use crate::splat::SplatKind as Kind;
 use crate::splat::code_loc::is_module_name;
 use crate::text::between;
 

@@ -1,7 +1,8 @@
 //! What the kernel finds and survives: warnings, locking errors, stalls, exhausted memory, crashed programs.
 
-use super::{Kind, Opening, skip_source};
-use crate::splat::CodeLoc;
+use super::Opening;
+use super::opening::skip_source;
+use crate::splat::{CodeLoc, SplatKind as Kind};
 use crate::text::{decimal, leading_decimal, leading_hex};
 
 pub(super) fn opening(text: &str) -> Option<Opening> {

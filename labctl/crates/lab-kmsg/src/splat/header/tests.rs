@@ -1,4 +1,5 @@
 use super::*;
+use crate::splat::SourceLine;
 
 fn kind(text: &str) -> Option<&'static str> {
     opening(text).map(|opening| opening.kind.as_str())

@@ -1,12 +1,9 @@
-//! The serial console: kernel lines with a time stamp, and whatever else was written to the port.
-//!
-//! The kernel prints its lines whole, but it may do so in the middle of a line that a process is writing. Such a
-//! process's line is put together again; a kernel line is never cut in two, however much of its text looks like a time
-//! stamp.
+//! From bytes to lines.
 
-use crate::line::{Caller, LogLine, Origin};
+use super::codes::strip_terminal_codes;
+use super::stamp::Stamp;
+use crate::line::{LogLine, Origin};
 use crate::sanitize;
-use crate::text::decimal;
 
 /// Longer lines are cut; the kernel's own have at most about 1 KiB.
 const LINE_MAX: usize = 4 * 1024;
@@ -124,67 +121,6 @@ impl Splitter {
     }
 }
 
-/// `[   12.345678] ` or `[   12.345678][    T1] ` (`print_time` and `print_caller` in `kernel/printk/printk.c`).
-struct Stamp {
-    ts_us: u64,
-    caller: Option<Caller>,
-    /// Bytes up to the start of the text.
-    len: usize,
-}
-
-impl Stamp {
-    fn at_start(line: &[u8]) -> Option<Self> {
-        // `<6>` precedes the stamp with `console_msg_format=syslog`.
-        let priority = match line {
-            [b'<', a, b'>', ..] if a.is_ascii_digit() => 3,
-            [b'<', a, b, b'>', ..] if a.is_ascii_digit() && b.is_ascii_digit() => 4,
-            _ => 0,
-        };
-        let rest = &line[priority..];
-        let (inner, mut used) = bracket(rest)?;
-        let (seconds, micros) = inner.trim_start_matches(' ').split_once('.')?;
-        if inner.len() < "    0.000000".len() || micros.len() != 6 {
-            return None;
-        }
-        let seconds: u64 = decimal(seconds)?;
-        let micros: u64 = decimal(micros)?;
-        let ts_us = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
-        let mut caller = None;
-        if let Some((inner, more)) = bracket(&rest[used..])
-            && let Some(found) = Caller::parse(inner.trim_start_matches(' '))
-        {
-            caller = Some(found);
-            used += more;
-        }
-        match rest.get(used) {
-            Some(b' ') => used += 1,
-            None => {}
-            Some(_) => return None,
-        }
-        Some(Self {
-            ts_us,
-            caller,
-            len: priority + used,
-        })
-    }
-
-    fn inside(line: &[u8]) -> Option<(usize, Self)> {
-        line.iter()
-            .enumerate()
-            .filter(|(_, b)| **b == b'[')
-            .find_map(|(at, _)| Some((at, Self::at_start(&line[at..])?)))
-    }
-}
-
-/// The text within a bracket at the start, and the bytes it takes with its brackets.
-fn bracket(bytes: &[u8]) -> Option<(&str, usize)> {
-    // No stamp is longer; a search without limit would make hostile lines quadratic.
-    let head = &bytes[..bytes.len().min(32)];
-    let end = head.iter().position(|b| *b == b']')?;
-    let inner = head[..end].strip_prefix(b"[")?;
-    Some((std::str::from_utf8(inner).ok()?, end + 1))
-}
-
 fn trim_carriage_returns(mut line: &[u8]) -> &[u8] {
     while let Some(rest) = line.strip_suffix(b"\r") {
         line = rest;
@@ -195,42 +131,12 @@ fn trim_carriage_returns(mut line: &[u8]) -> &[u8] {
     line
 }
 
-/// Removes what firmware and shells send to steer a terminal: CSI, OSC and two-byte sequences (ECMA-48).
-fn strip_terminal_codes(line: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.iter().position(|b| *b == 0x1b) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at + 1 + code_len(&rest[at + 1..])..];
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-/// How many bytes after an `ESC` belong to it.
-fn code_len(after: &[u8]) -> usize {
-    match after.first() {
-        Some(b'[') => match after[1..].iter().position(|b| !(0x20..=0x3f).contains(b)) {
-            // A byte that cannot end the sequence is text again.
-            Some(at) if (0x40..=0x7e).contains(&after[1 + at]) => at + 2,
-            Some(at) => at + 1,
-            None => after.len(),
-        },
-        Some(b']') => {
-            let end = after.iter().position(|b| matches!(b, 0x07 | 0x1b));
-            end.map_or(after.len(), |at| if after[at] == 0x07 { at + 1 } else { at })
-        }
-        Some(b'(' | b')') => after.len().min(2),
-        Some(0x20..=0x7e) => 1,
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::line::Caller;
 
     fn texts(bytes: &[u8]) -> Vec<String> {
         parse(bytes).into_iter().map(|line| line.text).collect()
