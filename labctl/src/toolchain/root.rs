@@ -17,7 +17,7 @@ use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::{Cancel, Cancelled};
 
 /// Changes when the same packages would give another root.
-const RECIPE: &str = "toolchain/1";
+const RECIPE: &str = "toolchain/2";
 /// Unpacking is bound by xz on one core each; more threads than this only fight for the disk.
 const THREADS: usize = 4;
 
