@@ -16,7 +16,7 @@ use crate::supervise::Cancel;
 use crate::toolchain::{PackageFile, Toolchain};
 
 /// Changes when the same inputs would give another kernel or another tree for modules.
-const RECIPE: &str = "kernel/1";
+const RECIPE: &str = "kernel/2";
 
 /// Everything that decides a kernel. The packages need not have been fetched to know its address.
 #[derive(Debug, Clone)]
