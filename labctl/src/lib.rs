@@ -14,10 +14,22 @@
 pub mod deadline;
 pub mod digest;
 pub mod event;
-
+pub mod grade;
+pub mod run_dir;
+pub mod spec;
+pub mod embedded;
 pub mod supervise;
-
 pub mod store;
-pub mod vm;
-
+pub mod apt;
+pub mod sandbox;
+pub mod toolchain;
+pub mod cbuild;
+pub mod kernel;
+pub mod image;
 pub mod accel;
+pub mod vm;
+pub mod guest;
+pub mod session;
+pub mod exercise;
+pub mod report;
+pub mod cli;

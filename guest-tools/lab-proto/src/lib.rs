@@ -1,2 +1,10 @@
-//! Types that cross the wire between host and guest.
+//! What crosses the line between the host and the guest.
+//!
+//! * [`stage`] — the lines that the guest's init writes to the console.
+//! * [`witness`] — the JSON lines that `tracer` prints.
+//! * [`record`] — the binary records that `/dev/witness` yields, as `kmod/witness.c` writes them.
 #![forbid(unsafe_code)]
+
+pub mod record;
+pub mod stage;
+pub mod witness;

@@ -120,6 +120,11 @@ impl InstanceDir {
         UnixListener::bind(self.socket_path()).map_err(InstanceError::io("make the control socket"))
     }
 
+    /// The last `count` lines of the console, safe to print.
+    pub fn console_tail(&self, count: usize) -> Vec<String> {
+        super::machine::console_tail(self, count)
+    }
+
     /// The last `bytes` of a log, for messages and tails; lossy, because a guest may write anything.
     pub(super) fn log_end(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
         use std::io::{Read as _, Seek as _, SeekFrom};

@@ -40,7 +40,7 @@ pub use instance::{InstanceDir, InstanceError};
 pub use launch::LaunchError;
 pub use lease::{Holder, Lease, LeaseError};
 pub use machine::{AttachError, Ended, ShutdownError, Vm, WaitError};
-pub use process::{Exit, QemuProcess};
+pub use process::{Exit, QemuProcess, gone};
 pub use qemu::{OLDEST, PROGRAM, Qemu, QemuError, Version};
 pub use qmp::{Qmp, QmpError};
 pub use reap::{Reaped, reap_stale};

@@ -201,3 +201,10 @@ fn limit_logs(pid: Option<u32>) {
     // It fails when QEMU has ended already, which is noticed anyway.
     let _ = rustix::process::prlimit(Some(pid), Resource::Fsize, limit);
 }
+/// Completes when the process that `record` names has ended; at once when it has already.
+pub async fn gone(record: ProcessRecord) {
+    if let Ok(process) = QemuProcess::adopt(record) {
+        process.exited().await;
+    }
+}
+
