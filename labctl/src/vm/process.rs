@@ -207,4 +207,3 @@ pub async fn gone(record: ProcessRecord) {
         process.exited().await;
     }
 }
-
