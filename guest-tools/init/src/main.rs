@@ -56,7 +56,14 @@ fn boot() -> Result<Infallible, Fatal> {
 
     // Before the first thread exists, which inherits the mask.
     let mut events = Events::open().at(Stage::Mounts)?;
-    mounts::kernel_file_systems().at(Stage::Mounts)?;
+    mounts::needed_file_systems().at(Stage::Mounts)?;
+
+    // The server takes longer to start than everything below together, and it can do so on another processor:
+    // it listens on every address, so it needs no device, and until the network is up nobody can reach it.
+    events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
+    let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
+
+    mounts::optional_file_systems();
     mounts::settings().at(Stage::Mounts)?;
     power::own_ctrl_alt_del().at(Stage::Mounts)?;
     console.stage(Stage::Mounts);
@@ -70,9 +77,6 @@ fn boot() -> Result<Infallible, Fatal> {
 
     net::up().at(Stage::Network)?;
     console.stage(Stage::Network);
-
-    events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
-    let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
     console.stage(Stage::Sshd);
 
     let mut is_ready = false;
