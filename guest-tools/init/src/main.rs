@@ -27,6 +27,7 @@ mod uevent;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
+use std::thread;
 
 use lab_proto::stage::Stage;
 use nix::unistd::getpid;
@@ -63,7 +64,8 @@ fn boot() -> Result<Infallible, Fatal> {
     events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
     let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
 
-    mounts::optional_file_systems();
+    // Some take long (bpf: a quarter of a second on a busy host), and the stages before the network need none.
+    let optional = thread::spawn(mounts::optional_file_systems);
     mounts::settings().at(Stage::Mounts)?;
     power::own_ctrl_alt_del().at(Stage::Mounts)?;
     console.stage(Stage::Mounts);
@@ -74,6 +76,12 @@ fn boot() -> Result<Infallible, Fatal> {
 
     layers::mount_listed().at(Stage::Layers)?;
     console.stage(Stage::Layers);
+
+    // Whoever gets in finds everything in its place: nobody gets in before the network is up.
+    optional
+        .join()
+        .map_err(|_| "the mounting thread panicked")
+        .at(Stage::Mounts)?;
 
     net::up().at(Stage::Network)?;
     console.stage(Stage::Network);
