@@ -32,3 +32,4 @@ pub mod guest;
 pub mod session;
 pub mod exercise;
 pub mod report;
+pub mod cli;

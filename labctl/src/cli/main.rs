@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // clap knows which of its messages (help, version) are results and which are errors.
-            let _ = error.print();
+            drop(error.print());
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };

@@ -1,8 +1,10 @@
 //! The command line: arguments in, results on stdout, talk on stderr, one exit status.
 
 mod args;
+mod check;
 mod commands;
 mod context;
+mod course;
 mod exit;
 mod failure;
 mod hints;

@@ -16,10 +16,10 @@ pub(crate) fn result(text: &str) -> io::Result<()> {
 /// Prints a message for a person.
 pub(crate) fn talk(text: &str) {
     // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// Prints a failure.
 pub(crate) fn error(failure: &Failure, colour: bool) {
-    let _ = io::stderr().lock().write_all(failure.render(colour).as_bytes());
+    drop(io::stderr().lock().write_all(failure.render(colour).as_bytes()));
 }

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) locked: bool,
     pub(crate) colour: bool,
     pub(crate) mode: Mode,
+    /// The kind of terminal, for the guest's programs.
+    pub(crate) term: String,
     /// Columns of the terminal that results go to; 100 without one.
     pub(crate) width: usize,
 }
@@ -65,6 +67,7 @@ impl Settings {
                 Colour::Never => false,
             },
             mode,
+            term: env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()),
             width,
         })
     }

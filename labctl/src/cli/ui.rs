@@ -76,7 +76,7 @@ impl Ui {
         // With a hidden draw target `MultiProgress::println` prints nothing at all, hence the two ways.
         if self.mode != Mode::Bars || self.bars.println(&text).is_err() {
             // Nobody is left to tell when stderr is gone.
-            let _ = writeln!(anstream::stderr(), "{text}");
+            drop(writeln!(anstream::stderr(), "{text}"));
         }
     }
 

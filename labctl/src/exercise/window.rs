@@ -16,18 +16,18 @@ const KEEP_RECORDS: usize = 20_000;
 
 /// The two ends of a run's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
+pub(super) enum Edge {
     Begin,
     End,
 }
 
 /// What is written to `/dev/kmsg` when the program of the step `id` is started.
-pub fn step_mark(nonce: &str, id: &str) -> String {
+pub(super) fn step_mark(nonce: &str, id: &str) -> String {
     format!("labctl: run {nonce} step {id}")
 }
 
 /// What is written to `/dev/kmsg` at an edge. `nonce` is new for every run.
-pub fn mark(nonce: &str, edge: Edge) -> String {
+pub(super) fn mark(nonce: &str, edge: Edge) -> String {
     let edge = match edge {
         Edge::Begin => "begin",
         Edge::End => "end",
@@ -37,23 +37,23 @@ pub fn mark(nonce: &str, edge: Edge) -> String {
 
 /// A run's window of the kernel log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Window {
+pub(super) struct Window {
     /// The kernel's own records, oldest first.
-    pub records: Vec<KernelRecord>,
+    pub(super) records: Vec<KernelRecord>,
     /// The same as lines, for the splat parser.
-    pub lines: Vec<LogLine>,
+    pub(super) lines: Vec<LogLine>,
     /// Records that the guest's ring overwrote, or that were over the cap.
-    pub lost: u64,
+    pub(super) lost: u64,
     /// Guest uptime of the first mark, microseconds.
-    pub begin_us: Option<u64>,
+    pub(super) begin_us: Option<u64>,
     /// Guest uptime at which the program of each step was started, microseconds.
-    pub steps: BTreeMap<String, u64>,
+    pub(super) steps: BTreeMap<String, u64>,
     /// Whether the closing mark was seen: everything before it is here then.
-    pub closed: bool,
+    pub(super) closed: bool,
 }
 
 /// Cuts the window of run `nonce` out of recorded `/dev/kmsg` bytes.
-pub fn cut(bytes: &[u8], nonce: &str) -> Window {
+pub(super) fn cut(bytes: &[u8], nonce: &str) -> Window {
     let log = Kmsg::parse(bytes);
     let is_mark = |record: &Record, edge| record.origin() == Origin::User && record.text.trim_end() == mark(nonce, edge);
     let Some(begin) = log.records.iter().position(|record| is_mark(record, Edge::Begin)) else {

@@ -26,7 +26,7 @@ pub enum WitnessError {
 }
 
 /// A running tracer.
-pub struct Witness {
+pub(super) struct Witness {
     running: Running,
     /// The tracer ends at the end of its input too, which this holds open.
     _input: tokio::sync::mpsc::Sender<Vec<u8>>,
@@ -35,18 +35,18 @@ pub struct Witness {
 
 /// What it saw.
 #[derive(Debug, Default)]
-pub struct Testimony {
+pub(super) struct Testimony {
     /// Its records, in order.
-    pub records: Vec<serde_json::Value>,
+    pub(super) records: Vec<serde_json::Value>,
     /// Copies that it could not store.
-    pub dropped: u64,
+    pub(super) dropped: u64,
     /// Its output as it came.
-    pub raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
 }
 
 impl Witness {
     /// Loads the module `ko` (a path in the guest) for the processes `comms` and starts `tracer`.
-    pub async fn start(
+    pub(super) async fn start(
         lab: &Lab,
         ko: &str,
         tracer: &str,
@@ -86,7 +86,7 @@ impl Witness {
 
     /// Ends the tracer, which empties the ring first, and reads what it saw. A guest that is gone gives what came
     /// before.
-    pub async fn stop(self, lab: &Lab, cancel: &Cancel) -> Testimony {
+    pub(super) async fn stop(self, lab: &Lab, cancel: &Cancel) -> Testimony {
         self.running.signal("TERM");
         // It ends when it has emptied the ring, or is killed; either way what came is what counts.
         let _finished = self.running.finish(lab.deadline(STOP), cancel).await;

@@ -96,7 +96,7 @@ impl Lab {
                 let uptime = vm.stages().last().map_or(0, |stage| stage.uptime_us);
                 let detail = format!("{} is up, {} ms of its own time", bootable.kernel_release, uptime / 1000);
                 events.finished(Stage::Boot, detail);
-                Ok(Self::new(vm, guest, lease, name, host.slowness()))
+                Ok(Self::new(vm, guest, lease, host.slowness()))
             }
             Err(error) => {
                 drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);

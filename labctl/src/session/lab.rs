@@ -36,13 +36,12 @@ pub struct Lab {
     guest: Guest,
     vm: Vm,
     lease: Lease,
-    name: String,
     slowness: f64,
 }
 
 impl Lab {
-    pub(super) fn new(vm: Vm, guest: Guest, lease: Lease, name: &str, slowness: f64) -> Self {
-        Self { guest, vm, lease, name: name.to_owned(), slowness }
+    pub(super) fn new(vm: Vm, guest: Guest, lease: Lease, slowness: f64) -> Self {
+        Self { guest, vm, lease, slowness }
     }
 
     pub fn guest(&self) -> &Guest {

@@ -8,6 +8,7 @@
 
 mod boot;
 mod bootable;
+mod image_build;
 mod lab;
 mod names;
 mod prepare;
@@ -15,6 +16,7 @@ mod recipe;
 
 pub use boot::BootError;
 pub use bootable::{Bootable, Host};
+pub use image_build::BuiltPart;
 pub use lab::{AttachError, Lab};
 pub use names::{labels, owned_name};
 pub use prepare::{Preparation, PrepareError, PreparedKernel, Shape};

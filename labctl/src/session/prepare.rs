@@ -129,6 +129,11 @@ impl Preparation {
         Ok(PreparedKernel { kernel, lock })
     }
 
+    /// The address of the kernel that `lock` pins, whether it exists or not.
+    pub fn kernel_id(recipe: &KernelRecipe, lock: &LockFile, store: &Store) -> Digest {
+        KernelPackages::of(lock, store).parts(recipe).id()
+    }
+
     /// Builds the kernel again in another folder, and says of each file whether it came out the same.
     ///
     /// # Errors
@@ -261,8 +266,9 @@ impl Preparation {
         let mut sources = SourceSet::default();
         let mut modules = Vec::new();
         for name in names {
-            let file = format!("{name}.c");
-            if let Some(bytes) = embedded::kmod_source(&file) {
+            if let Some(bytes) = embedded::kmod_source(&format!("{name}.c")) {
+                // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
+                let file = format!("kmod/{name}.c");
                 sources.insert(&file, bytes)?;
                 modules.push(ModuleSpec { name: name.clone(), sources: vec![file] });
             }
@@ -305,7 +311,7 @@ impl Preparation {
     }
 
     /// The lock whose packages the store now has: `lock`, unless the mirror has drifted.
-    fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
+    pub(super) fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
         ensure(lock, &self.archive, &self.store, &self.events, &self.cancel, self.strictness)
             .map(|ensured| ensured.lock)
             .map_err(|source| PrepareError::Fetch { what: what.to_owned(), source: Box::new(source) })
@@ -366,7 +372,7 @@ impl KernelPackages {
 }
 
 /// One set of a lock, with the places where the store has or would have the packages.
-fn packages(lock: &LockFile, set: &str, store: &Store) -> Vec<PackageFile> {
+pub(super) fn packages(lock: &LockFile, set: &str, store: &Store) -> Vec<PackageFile> {
     let pins = lock.set(set).into_iter().flatten();
     pins.map(|pin| PackageFile {
         name: pin.name.clone(),

@@ -36,20 +36,27 @@ pub(super) async fn run(
 /// Runs `command` with this process's own streams, for as long as it takes.
 pub(super) async fn pass_through(context: &Context, guest: &Guest, command: &[String]) -> Result<Exit, Failure> {
     context.ui.clear();
-    let command = Command::program(command).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let command = Command::program(command)?;
     let exec = Exec::new(command)
         .stdin(Input::Reader(Box::new(tokio::io::stdin())))
         .stdout(Sink::write(tokio::io::stdout()))
         .stderr(Sink::write(tokio::io::stderr()));
     let finished = guest.exec(exec, Deadline::after(Duration::MAX), &context.cancel).await?;
     match finished.outcome {
-        Outcome::Exited(status) => Ok(Exit::Guest(u8::try_from(status).unwrap_or(255))),
-        // As shells report it: 128 plus the number of the signal.
-        Outcome::Signaled(name) => Ok(Exit::Guest(128 + signal_number(&name))),
-        Outcome::Cancelled | Outcome::Killed => Ok(Exit::Interrupted),
-        Outcome::TimedOut => Err(Failure::new(Exit::Inconclusive, "the command did not end in time")),
         Outcome::Lost(lost) => Err(Failure::from_error(Exit::Inconclusive, &lost)
             .hint("`labctl dmesg` shows whether the guest's kernel is to blame")),
+        outcome => Ok(exit_of(&outcome)),
+    }
+}
+
+/// The exit status that tells how a program in the guest ended. A lost guest has none and is the caller's business.
+pub(super) fn exit_of(outcome: &Outcome) -> Exit {
+    match outcome {
+        Outcome::Exited(status) => Exit::Guest(u8::try_from(*status).unwrap_or(255)),
+        // As shells report it: 128 plus the number of the signal.
+        Outcome::Signaled(name) => Exit::Guest(128 + signal_number(name)),
+        Outcome::Cancelled | Outcome::Killed => Exit::Interrupted,
+        Outcome::TimedOut | Outcome::Lost(_) => Exit::Inconclusive,
     }
 }
 
