@@ -93,14 +93,18 @@ impl<'a> Checker<'a> {
                 format!("the id has to be the file's name, not `{}`", raw.id.value),
             );
         }
-        let mut names = Names::default();
-        names.givens = raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect();
-        names.keys = raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect();
-        names.vars = raw.draw.0.iter().map(|(name, _)| name.value.clone()).collect();
-        names
-            .vars
-            .extend(raw.vars.0.iter().map(|(name, _)| name.value.clone()));
-        names.facts = raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let vars = raw
+            .draw
+            .0
+            .iter()
+            .map(|(name, _)| name)
+            .chain(raw.vars.0.iter().map(|(name, _)| name));
+        let names = Names {
+            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
+            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
+            vars: vars.map(|name| name.value.clone()).collect(),
+            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
+        };
 
         let givens = self.givens(raw.givens);
         let require = raw
@@ -125,7 +129,10 @@ impl<'a> Checker<'a> {
             }
         });
         for need in raw.needs.iter().filter(|need| !is_name(&need.value)) {
-            self.error(need, "a needed kernel feature is a name like kprobes, from a kernel.yaml");
+            self.error(
+                need,
+                "a needed kernel feature is a name like kprobes, from a kernel.yaml",
+            );
         }
         let run = validate_run::run(self, raw.run, &build, around, &names);
         let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());

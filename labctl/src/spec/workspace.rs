@@ -63,7 +63,11 @@ impl Workspace {
 
 /// A text that YAML reads as itself, also `null` and `42`.
 fn quoted(text: &str) -> String {
-    if text == LESSON_SEED { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+    if text == LESSON_SEED {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
 }
 
 /// The files of a fresh workspace: skeletons, empty answers, README. By path in the workspace.

@@ -31,11 +31,24 @@ fn evidence(kernel: &str, exercise: &Exercise) -> Evidence {
     evidence.kernel_log.clear();
     evidence.witness.clear();
     for line in recorded(&format!("{kernel}.kmsg")).lines() {
-        let Some((head, text)) = line.split_once(';') else { continue };
-        let fields: Vec<u64> = head.split(',').take(3).filter_map(|field| field.parse().ok()).collect();
-        let &[priority, seq, us] = fields.as_slice() else { continue };
+        let Some((head, text)) = line.split_once(';') else {
+            continue;
+        };
+        let fields: Vec<u64> = head
+            .split(',')
+            .take(3)
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        let &[priority, seq, us] = fields.as_slice() else {
+            continue;
+        };
         let level = u8::try_from(priority & 7).unwrap();
-        evidence.kernel_log.push(KernelRecord { seq, level, us, text: text.to_owned() });
+        evidence.kernel_log.push(KernelRecord {
+            seq,
+            level,
+            us,
+            text: text.to_owned(),
+        });
     }
     for line in recorded(&format!("{kernel}.witness.jsonl")).lines() {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -44,7 +57,13 @@ fn evidence(kernel: &str, exercise: &Exercise) -> Evidence {
         }
     }
     let output = recorded(&format!("{kernel}.stdout"));
-    let lines = |who: &str| output.lines().filter(|line| line.starts_with(who)).collect::<Vec<_>>().join("\n");
+    let lines = |who: &str| {
+        output
+            .lines()
+            .filter(|line| line.starts_with(who))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     step(&mut evidence, "sender").stdout = lines("Sending");
     step(&mut evidence, "receiver").stdout = lines("Rece");
     for step in &mut evidence.steps {
@@ -59,7 +78,11 @@ fn a_real_run_passes() {
     for kernel in KERNELS {
         let result = grade(&exercise, &evidence(kernel, &exercise));
         assert_eq!(result.verdict, Verdict::Passed, "{kernel}: {result:#?}");
-        assert!(check(&result, "same-kernel-address").message.contains("one skb, two copies"));
+        assert!(
+            check(&result, "same-kernel-address")
+                .message
+                .contains("one skb, two copies")
+        );
     }
 }
 
@@ -69,13 +92,27 @@ fn a_real_run_without_the_line_of_the_transfer_fails() {
     for kernel in KERNELS {
         let mut evidence = evidence(kernel, &exercise);
         // The other copies of the sender are still reported.
-        evidence.kernel_log.retain(|record| !(record.text.starts_with("[COPY1]") && record.text.ends_with("len=13")));
+        evidence
+            .kernel_log
+            .retain(|record| !(record.text.starts_with("[COPY1]") && record.text.ends_with("len=13")));
         let result = grade(&exercise, &evidence);
-        assert_eq!(check(&result, "copy1-is-the-transfer").verdict, Verdict::Failed, "{kernel}");
+        assert_eq!(
+            check(&result, "copy1-is-the-transfer").verdict,
+            Verdict::Failed,
+            "{kernel}"
+        );
         assert_eq!(result.verdict, Verdict::Partial);
         // And a made-up line does not bring it back.
-        log(&mut evidence, 12_000_000, "[COPY1] PID=74 dest=ffff888112340050 len=13");
+        log(
+            &mut evidence,
+            12_000_000,
+            "[COPY1] PID=74 dest=ffff888112340050 len=13",
+        );
         let result = grade(&exercise, &evidence);
-        assert_eq!(check(&result, "copy1-is-the-transfer").mistake.as_deref(), Some("constant-address"), "{kernel}");
+        assert_eq!(
+            check(&result, "copy1-is-the-transfer").mistake.as_deref(),
+            Some("constant-address"),
+            "{kernel}"
+        );
     }
 }

@@ -13,12 +13,12 @@ use labctl::spec::files::CourseFiles;
 use labctl::spec::workspace;
 
 /// The repository's own course.
-pub static COURSE: LazyLock<Course> = LazyLock::new(|| match Course::load(&files()) {
+pub(crate) static COURSE: LazyLock<Course> = LazyLock::new(|| match Course::load(&files()) {
     Ok(course) => course,
     Err(errors) => panic!("the course has errors:\n{errors}"),
 });
 
-pub fn files() -> CourseFiles {
+pub(crate) fn files() -> CourseFiles {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = CourseFiles::new();
     files.insert("labs.yaml", std::fs::read(root.join("labs.yaml")).unwrap());
@@ -38,15 +38,15 @@ fn add(root: &Path, folder: &Path, files: &mut CourseFiles) {
     }
 }
 
-pub fn module() -> &'static Module {
+pub(crate) fn module() -> &'static Module {
     COURSE.module("module7").unwrap()
 }
 
-pub fn exercise(id: &str) -> &'static Exercise {
+pub(crate) fn exercise(id: &str) -> &'static Exercise {
     module().exercise(id).unwrap()
 }
 
-pub fn grade(exercise: &Exercise, evidence: &Evidence) -> ExerciseResult {
+pub(crate) fn grade(exercise: &Exercise, evidence: &Evidence) -> ExerciseResult {
     match labctl::grade::grade(exercise, evidence) {
         Ok(result) => result,
         Err(error) => panic!(
@@ -56,7 +56,7 @@ pub fn grade(exercise: &Exercise, evidence: &Evidence) -> ExerciseResult {
     }
 }
 
-pub fn check<'r>(result: &'r ExerciseResult, id: &str) -> &'r CheckResult {
+pub(crate) fn check<'r>(result: &'r ExerciseResult, id: &str) -> &'r CheckResult {
     result
         .checks
         .iter()
@@ -64,20 +64,20 @@ pub fn check<'r>(result: &'r ExerciseResult, id: &str) -> &'r CheckResult {
         .unwrap_or_else(|| panic!("no check {id}"))
 }
 
-pub const KERNEL_BUFFER: u64 = 0xff25_6bea_be44_562c;
-pub const SENDER_BUFFER: u64 = 0x7fff_c909_24a2;
-pub const RECEIVER_BUFFER: u64 = 0x7ffc_ec33_d470;
-pub const ITER: u64 = 0xff67_d17e_0046_fd90;
-pub const SENDER: u32 = 176;
-pub const RECEIVER: u32 = 174;
+pub(crate) const KERNEL_BUFFER: u64 = 0xff25_6bea_be44_562c;
+pub(crate) const SENDER_BUFFER: u64 = 0x7fff_c909_24a2;
+pub(crate) const RECEIVER_BUFFER: u64 = 0x7ffc_ec33_d470;
+pub(crate) const ITER: u64 = 0xff67_d17e_0046_fd90;
+pub(crate) const SENDER: u32 = 176;
+pub(crate) const RECEIVER: u32 = 174;
 
 /// The message of the run whose evidence this is.
-pub fn message(evidence: &Evidence) -> String {
+pub(crate) fn message(evidence: &Evidence) -> String {
     format!("HELLO_NETWORK-{}", evidence.draws["nonce"].as_str().unwrap())
 }
 
 /// Evidence of a run in which everything was right, with the copies that such programs make besides.
-pub fn right(exercise: &Exercise) -> Evidence {
+pub(crate) fn right(exercise: &Exercise) -> Evidence {
     let seed = "lesson";
     let mut evidence = Evidence::new(&exercise.full_name(), seed);
     evidence.draws = exercise.draw("run 1");
@@ -196,7 +196,7 @@ pub fn right(exercise: &Exercise) -> Evidence {
     evidence
 }
 
-pub fn step<'e>(evidence: &'e mut Evidence, id: &str) -> &'e mut StepRecord {
+pub(crate) fn step<'e>(evidence: &'e mut Evidence, id: &str) -> &'e mut StepRecord {
     evidence
         .steps
         .iter_mut()
@@ -204,7 +204,7 @@ pub fn step<'e>(evidence: &'e mut Evidence, id: &str) -> &'e mut StepRecord {
         .unwrap_or_else(|| panic!("no step {id}"))
 }
 
-pub fn log(evidence: &mut Evidence, us: u64, text: &str) {
+pub(crate) fn log(evidence: &mut Evidence, us: u64, text: &str) {
     let seq = 400 + evidence.kernel_log.len() as u64;
     evidence.kernel_log.push(KernelRecord {
         seq,
@@ -215,7 +215,7 @@ pub fn log(evidence: &mut Evidence, us: u64, text: &str) {
 }
 
 /// Rewrites the kernel log's lines; `None` drops one.
-pub fn rewrite(evidence: &mut Evidence, change: impl Fn(&str) -> Option<String>) {
+pub(crate) fn rewrite(evidence: &mut Evidence, change: impl Fn(&str) -> Option<String>) {
     evidence
         .kernel_log
         .retain_mut(|record| match change(&record.text) {
@@ -227,7 +227,7 @@ pub fn rewrite(evidence: &mut Evidence, change: impl Fn(&str) -> Option<String>)
         });
 }
 
-pub fn witness(
+pub(crate) fn witness(
     evidence: &mut Evidence,
     comm: &str,
     func: &str,
@@ -246,7 +246,7 @@ pub fn witness(
 }
 
 /// Nothing from this step on was run.
-pub fn not_run_from(evidence: &mut Evidence, id: &str) {
+pub(crate) fn not_run_from(evidence: &mut Evidence, id: &str) {
     let from = evidence.steps.iter().position(|step| step.id == id).unwrap();
     for step in &mut evidence.steps[from..] {
         step.status = StepStatus::NotRun;
