@@ -103,7 +103,7 @@ impl Failure {
             // Continuation lines of one message are indented under it.
             let body = body
                 .lines()
-                .map(|line| safe(line))
+                .map(safe)
                 .collect::<Vec<_>>()
                 .join("\n           ");
             // Writing to a `String` cannot fail.

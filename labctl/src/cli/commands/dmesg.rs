@@ -28,7 +28,10 @@ pub(super) async fn run(context: &Context, module: Option<&str>, follow: bool) -
         print(stream.push(&bytes))?;
     }
     print(stream.take_idle())?;
-    while follow {
+    if !follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         let process = InstanceRecord::read(&dir)?.and_then(|record| record.process);
         let ended = async {
             match process {
