@@ -1,1 +1,35 @@
-//! labctl.
+//! labctl: reproducible QEMU labs for kernel courses.
+//!
+//! Layers, each of which may use only what stands above it in its own column or to its left:
+//!
+//! ```text
+//! data            one outside world each        orchestration        presentation
+//! event digest    store  apt  image  kernel     supervise            report
+//! deadline spec   sandbox  vm  guest            session  exercise    cli
+//! grade
+//! ```
+//!
+//! `tests/it/tidy.rs` holds the edges. ARCHITECTURE.md has the map.
+
+pub mod deadline;
+pub mod digest;
+pub mod event;
+pub mod grade;
+pub mod run_dir;
+pub mod spec;
+pub mod embedded;
+pub mod supervise;
+pub mod store;
+pub mod apt;
+pub mod sandbox;
+pub mod toolchain;
+pub mod cbuild;
+pub mod kernel;
+pub mod image;
+pub mod accel;
+pub mod vm;
+pub mod guest;
+pub mod session;
+pub mod exercise;
+pub mod report;
+pub mod cli;

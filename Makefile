@@ -1,0 +1,42 @@
+# The two commands of the README, and the parts of the second.
+CARGO ?= cargo
+LABCTL = target/debug/labctl
+TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labctl-dev
+DENY_VERSION = 0.20.2
+
+.PHONY: demo test build host-packages fmt clippy unit doc deny bench
+
+# Grades the bundled solution of exercise-b in a real guest, on Debian's packaged kernel.
+demo: host-packages build
+	$(LABCTL) check exercise-b --reference --kernel debian-6.12
+
+test: host-packages fmt clippy unit doc deny
+
+host-packages:
+	@scripts/host-packages
+
+build:
+	$(CARGO) build --locked --package labctl
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+# Pure tests, recorded corpora, fakes, command-line transcripts, and real guests under TCG.
+unit:
+	$(CARGO) test --locked --workspace --all-features
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+$(TOOLS)/bin/cargo-deny:
+	$(CARGO) install --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+
+# The advisory database cannot be had everywhere; licences, bans and sources can be checked offline.
+deny: $(TOOLS)/bin/cargo-deny
+	$(TOOLS)/bin/cargo-deny --offline --locked check bans licenses sources
+
+bench: build
+	labctl/benches/boot.sh $(abspath $(LABCTL))

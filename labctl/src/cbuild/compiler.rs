@@ -1,0 +1,268 @@
+//! The compiler: a toolchain, a sandbox and a cache, and what modules and programs have in common.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::WORKSPACE;
+use super::compiled::{Compiled, Record};
+use super::diagnostic::{Diagnostic, Severity, parse_gcc};
+use super::modpost::parse_modpost;
+use super::sources::SourceSet;
+use crate::deadline::Deadline;
+use crate::digest::{Digest, InputHasher};
+use crate::event::Events;
+use crate::sandbox::{Bubblewrap, Finished, Limit, Limits, Outcome, Sandbox, SandboxError, Stream};
+use crate::store::{Bucket, Store, StoreError};
+use crate::supervise::Cancel;
+use crate::toolchain::Toolchain;
+
+/// Why nothing could be said about the sources. Never the student's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("cannot {action}")]
+    Io {
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{name}` cannot be the name of a module or program")]
+    BadName { name: String },
+    #[error("the source file `{path}` of `{name}` is not in the workspace")]
+    NoSource { name: String, path: String },
+    #[error("`{path}` cannot be read as a module with debug information")]
+    NotAModule {
+        path: String,
+        #[source]
+        source: object::read::Error,
+    },
+}
+
+impl CompileError {
+    pub(super) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, source }
+    }
+}
+
+/// Compiles C in sandboxes and remembers the results.
+#[derive(Debug, Clone)]
+pub struct Compiler {
+    pub bubblewrap: Bubblewrap,
+    pub toolchain: Toolchain,
+    pub store: Store,
+    /// Wall-clock time for one compilation; 60 s is some thirty times what the lesson's modules take.
+    pub budget: Duration,
+    pub events: Events,
+}
+
+impl Compiler {
+    pub(super) fn limits(&self) -> Limits {
+        Limits::for_compile(Deadline::after(self.budget))
+    }
+
+    /// Key of a compilation: the recipe, the tools, the sources, and what the caller adds.
+    pub(super) fn key(&self, recipe: &str, sources: &SourceSet) -> InputHasher {
+        let hasher = InputHasher::new(recipe).input("toolchain", self.toolchain.id().to_string());
+        sources.iter().fold(hasher, |hasher, (path, bytes)| {
+            hasher.input("path", path).input("bytes", bytes)
+        })
+    }
+
+    /// Finds a result in the store, or has `work` make it in a folder that holds the sources.
+    pub(super) fn cached(
+        &self,
+        key: Digest,
+        sources: &SourceSet,
+        cancel: &Cancel,
+        work: impl FnOnce(&Path) -> Result<Attempt, CompileError>,
+    ) -> Result<Compiled, CompileError> {
+        let id = key.to_string();
+        let mut fresh = false;
+        let made = self.store.get_or_make(
+            Bucket::Artefacts,
+            &id,
+            cancel,
+            |damage| self.events.warn(format!("{damage}; it is compiled again")),
+            |staging| {
+                fresh = true;
+                let dir = tempfile::tempdir_in(staging).map_err(CompileError::io("make a build folder"))?;
+                sources
+                    .write_below(dir.path())
+                    .map_err(CompileError::io("copy the sources"))?;
+                let attempt = work(dir.path())?;
+                if let Some(limit) = attempt.limit {
+                    return Err(Unstored::Limited(Box::new(attempt.limited(limit))));
+                }
+                attempt
+                    .store(dir.path(), staging)
+                    .map_err(CompileError::io("keep what was compiled"))?;
+                Ok(())
+            },
+        );
+        match made {
+            Ok(entry) => {
+                Record::read(entry.path(), !fresh).map_err(CompileError::io("read what was compiled"))
+            }
+            Err(Unstored::Limited(compiled)) => Ok(*compiled),
+            Err(Unstored::Failed(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn run(
+        &self,
+        sandbox: &Sandbox,
+        argv: &[&str],
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Finished, CompileError> {
+        Ok(sandbox.run(
+            &self.bubblewrap,
+            argv,
+            limits,
+            cancel,
+            &mut |_: Stream, _: &str| {},
+        )?)
+    }
+}
+
+/// A result that is not to be stored.
+enum Unstored {
+    Limited(Box<Compiled>),
+    Failed(CompileError),
+}
+
+impl From<CompileError> for Unstored {
+    fn from(error: CompileError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Unstored {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What one compilation gave so far.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    /// Name -> path in the build folder.
+    pub(super) built: BTreeMap<String, String>,
+    pub(super) failed: std::collections::BTreeSet<String>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) log: String,
+    pub(super) limit: Option<Limit>,
+}
+
+impl Attempt {
+    /// Takes in what a tool wrote; returns the modules that modpost named in errors.
+    pub(super) fn absorb(&mut self, finished: &Finished) -> Vec<String> {
+        let mut named = Vec::new();
+        for line in finished.stderr.lines() {
+            let diagnostic = if let Some((diagnostic, module)) = parse_modpost(line) {
+                if diagnostic.severity == Severity::Error {
+                    named.extend(module);
+                }
+                diagnostic
+            } else if let Some(diagnostic) = parse_gcc(line) {
+                diagnostic
+            } else {
+                continue;
+            };
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+        self.log
+            .push_str(&finished.stderr.replace(&format!("{WORKSPACE}/"), ""));
+        self.limit = self.limit.or(limit_of(finished));
+        named
+    }
+
+    fn limited(self, limit: Limit) -> Compiled {
+        let mut diagnostics = self.diagnostics;
+        diagnostics.push(Diagnostic::error(
+            None,
+            format!("the compiler was stopped: it reached its limit of {limit}"),
+        ));
+        Compiled {
+            outputs: BTreeMap::new(),
+            failed: self.failed.into_iter().chain(self.built.into_keys()).collect(),
+            diagnostics,
+            log: self.log,
+            limit: Some(limit),
+            cached: false,
+        }
+    }
+
+    /// Moves the outputs into the entry and writes the record.
+    fn store(self, build: &Path, entry: &Path) -> io::Result<()> {
+        let mut record = Record {
+            failed: self.failed,
+            diagnostics: self.diagnostics,
+            log: self.log,
+            ..Record::default()
+        };
+        for (name, file) in self.built {
+            let kept = file.rsplit('/').next().unwrap_or(&file).to_owned();
+            fs::rename(build.join(&file), entry.join(&kept))?;
+            record.outputs.insert(name, kept);
+        }
+        record.write(entry)
+    }
+}
+
+/// The limit that ended a tool, whichever way it shows: the watch from outside, or a signal to the compiler proper
+/// that its driver reports.
+fn limit_of(finished: &Finished) -> Option<Limit> {
+    if let Outcome::LimitReached(limit) = finished.outcome {
+        return Some(limit);
+    }
+    const SIGNS: [(&str, Limit); 6] = [
+        ("CPU time limit exceeded", Limit::Time),
+        ("virtual memory exhausted", Limit::Memory),
+        ("out of memory allocating", Limit::Memory),
+        ("Killed signal terminated program", Limit::Memory),
+        ("File size limit exceeded", Limit::Output),
+        ("Resource temporarily unavailable", Limit::Processes),
+    ];
+    let sign = |line: &str| {
+        SIGNS
+            .iter()
+            .find(|(sign, _)| line.contains(sign))
+            .map(|(_, limit)| *limit)
+    };
+    // Only the tools' own lines count: a student may write such words into an #error.
+    finished
+        .stderr
+        .lines()
+        .filter(|line| {
+            ["gcc: ", "cc1: ", "cc1: ", "as: ", "make"]
+                .iter()
+                .any(|tool| line.starts_with(tool))
+        })
+        .find_map(sign)
+}
+
+/// A name that is safe as a file name, a make target and a kernel module's name.
+pub(super) fn check_name(name: &str) -> Result<(), CompileError> {
+    let fine = !name.is_empty()
+        && name.len() <= 55
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // MODULE_NAME_LEN is 64 - sizeof(long) (include/linux/moduleparam.h).
+    if fine {
+        Ok(())
+    } else {
+        Err(CompileError::BadName {
+            name: name.to_owned(),
+        })
+    }
+}

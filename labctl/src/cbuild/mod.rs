@@ -1,0 +1,34 @@
+//! Compiling a student's C in the sandbox: kernel modules against a kernel's build tree, and static programs. The
+//! Kbuild file is ours; nothing that a student wrote is run on this host.
+//!
+//! ```text
+//! SourceSet ─► compile_modules / compile_programs ─► Compiled { outputs, diagnostics, log }
+//!                                                        └─► symbolise(module, offsets) ─► file:line
+//! ```
+//!
+//! Inside, the student's files lie at [`WORKSPACE`]; what leaves this module names them as the student does
+//! (`src/send_trace.c`).
+
+mod compiled;
+mod compiler;
+mod diagnostic;
+mod kernel_tree;
+mod modpost;
+mod modules;
+mod programs;
+mod sources;
+mod symbolise;
+#[cfg(test)]
+mod tests;
+
+pub use compiled::Compiled;
+pub use compiler::{CompileError, Compiler};
+pub use diagnostic::{Diagnostic, Severity};
+pub use kernel_tree::KernelTree;
+pub use modules::ModuleSpec;
+pub use programs::ProgramSpec;
+pub use sources::{SourceError, SourceSet};
+pub use symbolise::{CodeAddress, Frame, Resolved};
+
+/// Where the sources are inside the sandbox. Fixed, because it is written into debug information.
+pub const WORKSPACE: &str = "/workspace";

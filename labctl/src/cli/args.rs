@@ -1,0 +1,249 @@
+//! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reproducible QEMU labs for Linux kernel courses.
+#[derive(Debug, Parser)]
+#[command(name = "labctl", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit status:
+  0 passed or done · 1 an exercise was not passed · 2 usage · 3 course, workspace or lock invalid ·
+  4 this host cannot (the message has the fix) · 5 inconclusive: infrastructure failed · 70 a bug in labctl ·
+  130 interrupted. `exec` and `ssh` end with the status of the program in the guest.";
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Show warnings, errors and results only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Colour and progress bars.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
+    pub color: Colour,
+    /// Base address of a Debian mirror; by default the one that this host's apt uses.
+    #[arg(long, env = "LABCTL_MIRROR", global = true, value_name = "URL", hide_env_values = true)]
+    pub mirror: Option<String>,
+    /// The folder with `labs.yaml`; by default found upward from here, else the course built in.
+    #[arg(long, env = "LABCTL_COURSE", global = true, value_name = "DIR")]
+    pub course: Option<PathBuf>,
+    /// Make a package that the mirror no longer has an error, instead of taking its successor.
+    #[arg(long, global = true)]
+    pub locked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Human,
+    Json,
+    Junit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccelChoice {
+    /// KVM where a guest has proved it on this host, else TCG.
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check what this host can do, and say how to mend what it cannot.
+    Doctor {
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// List modules, exercises and running guests.
+    List {
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Write a module's workspace: skeletons, answer sheets.
+    Init {
+        /// The module, such as `module7`.
+        module: String,
+        /// Where to; by default a folder named like the module.
+        dir: Option<PathBuf>,
+    },
+    /// Build what a module needs and leave its guest running.
+    Up {
+        /// The module; may be left out where the course has only one, or in a workspace.
+        module: Option<String>,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Say how the running guests are.
+    Status {
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Open a terminal in a guest, or run one command there.
+    Ssh {
+        module: Option<String>,
+        /// The command and its arguments; a login shell without them.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Print a configuration that lets ssh, scp, sftp, rsync and editors in.
+    SshConfig { module: Option<String> },
+    /// Run a program in a guest: its input, output, errors and exit status are this command's.
+    Exec {
+        module: Option<String>,
+        /// In a guest that lives for this command only.
+        #[arg(long)]
+        fresh: bool,
+        #[command(flatten)]
+        shape: Shape,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Copy files or folders into a guest.
+    Push {
+        /// The guest's module.
+        #[arg(long, short)]
+        module: Option<String>,
+        /// What to copy.
+        #[arg(required = true)]
+        local: Vec<PathBuf>,
+        /// The file or folder in the guest.
+        remote: String,
+    },
+    /// Copy a file or folder out of a guest.
+    Pull {
+        /// The guest's module.
+        #[arg(long, short)]
+        module: Option<String>,
+        /// The file or folder in the guest.
+        remote: String,
+        /// Where to; by default here.
+        #[arg(default_value = ".")]
+        local: PathBuf,
+    },
+    /// Print a guest's kernel log, as the host recorded it from the first line.
+    Dmesg {
+        module: Option<String>,
+        /// Go on printing new lines until interrupted or until the guest ends.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stop a guest.
+    Down {
+        module: Option<String>,
+        /// Stop every guest.
+        #[arg(long, conflicts_with = "module")]
+        all: bool,
+    },
+    /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
+    Check(Check),
+    /// Resolve the packages of kernels and images anew and write their lock files.
+    Lock {
+        /// `kernels/NAME` or `images/NAME`; all of them by default.
+        what: Vec<String>,
+    },
+    /// Build or list kernels.
+    #[command(subcommand)]
+    Kernel(KernelCommand),
+    /// Build or list images.
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Which guest.
+#[derive(Debug, Clone, Args)]
+pub struct Shape {
+    /// One of the kernels that the module may run on.
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+    /// How the guest's processor is provided.
+    #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Exercises or modules; in a workspace, its module by default.
+    pub exercises: Vec<String>,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Grade this workspace; by default the one found upward from here.
+    #[arg(long, value_name = "DIR", conflicts_with = "reference")]
+    pub workspace: Option<PathBuf>,
+    /// Grade the solution that ships with the course.
+    #[arg(long)]
+    pub reference: bool,
+    /// Grade a recorded run again, without a guest.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["workspace", "reference"])]
+    pub from: Option<PathBuf>,
+    /// Other numbers for the worksheets than the lesson's.
+    #[arg(long, value_name = "TEXT")]
+    pub seed: Option<String>,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KernelCommand {
+    /// Build or unpack a kernel into the store.
+    Build {
+        name: String,
+        /// Build it a second time elsewhere and compare the bytes.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// List the course's kernels and whether they are built.
+    Ls {
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Assemble an image into the store.
+    Build {
+        name: String,
+        /// Assemble it a second time elsewhere and compare the bytes.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// List the course's images and whether they are built.
+    Ls {
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

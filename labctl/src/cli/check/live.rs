@@ -1,0 +1,197 @@
+//! One exercise in one fresh guest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use fs_err as fs;
+
+use super::record::write_environment;
+use super::submission::Submission;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::lab::{self, Ready, Workshop};
+use crate::cli::output;
+use crate::exercise::{self, Built, Tools, build, record};
+use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
+use crate::grade::grade;
+use crate::grade::results::{Environment, GradedExercise};
+use crate::run_dir::RunDir;
+use crate::session::{Host, Lab};
+use crate::spec::exercise::{Exercise, Program, StepKind};
+
+/// What all live exercises of one check share.
+pub(crate) struct Bench<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) host: &'a Host,
+    pub(crate) ready: &'a Ready,
+    pub(crate) workshop: &'a Workshop,
+    pub(crate) submission: &'a Submission,
+}
+
+/// Builds, boots, runs, collects and grades. A failure of the laboratory becomes the verdict `inconclusive`, and is
+/// told on stderr at once.
+pub(crate) async fn grade_live(
+    bench: &Bench<'_>,
+    exercise: &Exercise,
+) -> Result<(GradedExercise, Option<Environment>), Failure> {
+    let started = Instant::now();
+    let nonce = format!("{:016x}", rand::random::<u64>());
+    let context = bench.context;
+    let run_dir =
+        RunDir::create(&context.settings.runs_dir(), &stamp(), exercise.id.as_str(), &nonce[..8])?;
+    let mut evidence = Evidence::new(&exercise.full_name(), &bench.submission.seed);
+    evidence.draws = exercise.draw(&nonce);
+    evidence.answers = bench.submission.answers(exercise.id.as_str());
+
+    let mut environment = None;
+    let ran = run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut environment).await;
+    if let Err(failure) = ran {
+        if failure.exit() == crate::cli::exit::Exit::Interrupted {
+            return Err(failure);
+        }
+        context.ui.clear();
+        output::error(&failure, context.settings.colour);
+        evidence.guest_lost.get_or_insert_with(|| GuestLost {
+            kind: GuestLostKind::NeverReady,
+            reason: failure.headline().to_owned(),
+            student_fault: false,
+            step: None,
+        });
+    }
+    let json = evidence.to_json().map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
+    fs::write(run_dir.evidence(), json)?;
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(environment) = &environment {
+        write_environment(&run_dir, environment, duration_ms)?;
+    }
+    let graded = GradedExercise {
+        result: grade(exercise, &evidence)?,
+        duration_ms,
+        run_dir: Some(run_dir.path().display().to_string()),
+    };
+    Ok((graded, environment))
+}
+
+async fn run(
+    bench: &Bench<'_>,
+    exercise: &Exercise,
+    nonce: &str,
+    run_dir: &RunDir,
+    evidence: &mut Evidence,
+    environment: &mut Option<Environment>,
+) -> Result<(), Failure> {
+    let context = bench.context;
+    // The compiler and the boot are both mostly one process at a time: together they keep two cores busy.
+    let (built, booted) = tokio::join!(
+        compile(bench, exercise),
+        lab::boot(context, bench.host, &bench.ready.bootable, exercise.id.as_str())
+    );
+    let lab = match booted {
+        Ok(lab) => lab,
+        Err(failure) => {
+            if let Ok(built) = built {
+                evidence.builds = built.records;
+            }
+            return Err(failure);
+        }
+    };
+    *environment = Some(describe(bench, &lab));
+    let result = match built {
+        Ok(built) => {
+            evidence.builds = built.records.clone();
+            in_guest(bench, exercise, nonce, run_dir, evidence, &lab, &built).await
+        }
+        Err(failure) => Err(failure),
+    };
+    let keep_logs = result.is_err();
+    lab.end(&context.cancel, |dir| {
+        // After a failure of ours the guest's own account is all there is.
+        if keep_logs {
+            drop(fs::copy(dir.console_log(), run_dir.console()));
+            drop(fs::copy(dir.kmsg_log(), run_dir.kernel_log()));
+        }
+    })
+    .await;
+    result
+}
+
+async fn in_guest(
+    bench: &Bench<'_>,
+    exercise: &Exercise,
+    nonce: &str,
+    run_dir: &RunDir,
+    evidence: &mut Evidence,
+    lab: &Lab,
+    built: &Built,
+) -> Result<(), Failure> {
+    let tools = Tools { programs: bench.workshop.programs.clone(), modules: bench.workshop.modules.clone() };
+    let scripts = scripts(exercise, bench.submission, run_dir)?;
+    for (name, build) in &built.records {
+        fs::write(run_dir.build_log(name), &build.log)?;
+    }
+    let inputs = exercise::Bench {
+        exercise,
+        tools: &tools,
+        built,
+        compiler: &bench.workshop.compiler,
+        scripts: &scripts,
+        nonce,
+        run_dir,
+        cancel: &bench.context.cancel,
+        events: &bench.context.events,
+    };
+    *evidence = record(lab, &inputs, evidence.clone()).await?;
+    Ok(())
+}
+
+async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {
+    let compiler = bench.workshop.compiler.clone();
+    let tree = bench.ready.kernel.kernel.tree.clone();
+    let sources = bench.submission.sources.clone();
+    let cancel = bench.context.cancel.clone();
+    let exercise = exercise.clone();
+    lab::blocking(move || Ok(build(&compiler, &tree, &exercise, &sources, &cancel)?)).await
+}
+
+/// The scripts that the exercise runs, as files of the run's folder, from where they are pushed.
+fn scripts(
+    exercise: &Exercise,
+    submission: &Submission,
+    run_dir: &RunDir,
+) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut scripts = BTreeMap::new();
+    for step in &exercise.run {
+        if let StepKind::Start { program: Program::Script(path), .. }
+        | StepKind::Exec { program: Program::Script(path), .. } = &step.kind
+            && let Some(text) = submission.scripts.get(path)
+        {
+            let file = run_dir.path().join(path);
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(&file, text)?;
+            scripts.insert(path.clone(), file);
+        }
+    }
+    Ok(scripts)
+}
+
+fn describe(bench: &Bench<'_>, lab: &Lab) -> Environment {
+    let bootable = &bench.ready.bootable;
+    Environment {
+        labctl: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: bootable.kernel_release.clone(),
+        kernel_id: bootable.kernel_id.clone(),
+        image_id: bootable.image_id.clone(),
+        accel: bench.host.accel.kind.to_string(),
+        accel_reason: bench.host.accel.reason.clone(),
+        qemu: lab.vm().qmp().version().to_string(),
+    }
+}
+
+/// `20261122T190405Z`: sorts as text, and needs no quoting in a shell.
+fn stamp() -> String {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    now.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
+}

@@ -1,0 +1,9 @@
+//! `labctl check`, in parts: what is to be graded, where it was run, running it.
+
+mod live;
+mod record;
+mod submission;
+
+pub(crate) use live::{Bench, grade_live};
+pub(crate) use record::read_environment;
+pub(crate) use submission::{Submission, from_reference, from_workspace};

@@ -1,0 +1,195 @@
+//! `labctl check`: run, grade, report.
+
+use std::path::Path;
+
+use fs_err as fs;
+
+use crate::cli::args::{Check, ReportFormat};
+use crate::cli::check::{Bench, Submission, from_reference, from_workspace, grade_live, read_environment};
+use crate::cli::context::Context;
+use crate::cli::course::{self, Loaded};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{lab, output};
+use crate::grade::evidence::Evidence;
+use crate::grade::grade;
+use crate::grade::results::{GradedExercise, Results};
+use crate::grade::verdict::Verdict;
+use crate::report;
+use crate::run_dir::RunDir;
+use crate::spec::course::Module;
+use crate::spec::exercise::{Exercise, LESSON_SEED};
+
+pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure> {
+    context.reap()?;
+    let loaded = course::load(context)?;
+    let results = match &check.from {
+        Some(run) => again(context, &loaded, run)?,
+        None => anew(context, &loaded, &check).await?,
+    };
+    context.ui.clear();
+    let text = match check.format {
+        ReportFormat::Human => {
+            let settings = &context.settings;
+            let options =
+                report::human::Options { width: settings.width, colour: settings.colour, ..Default::default() };
+            report::human::render(&results, &options)
+        }
+        ReportFormat::Json => report::json::render(&results)?,
+        ReportFormat::Junit => report::junit::render(&results)
+            .map_err(|error| Failure::from_error(Exit::Bug, &error))?,
+    };
+    output::result(&text)?;
+    Ok(exit(&results))
+}
+
+/// A wrong answer outranks a failure of ours, because running it again would not change it; unreadable input comes
+/// last, because it costs nothing.
+fn exit(results: &Results) -> Exit {
+    let any = |wanted: &[Verdict]| {
+        results.exercises.iter().any(|exercise| wanted.contains(&exercise.result.verdict))
+    };
+    if any(&[Verdict::Failed, Verdict::Partial, Verdict::Blocked]) {
+        Exit::NotPassed
+    } else if any(&[Verdict::Inconclusive]) {
+        Exit::Inconclusive
+    } else if any(&[Verdict::Invalid]) {
+        Exit::Invalid
+    } else {
+        Exit::Done
+    }
+}
+
+/// Grades a recorded run again.
+fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Failure> {
+    let run_dir = RunDir::existing(&context.settings.absolute(run));
+    let unreadable = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Exit::Usage, format!("{} is not a recorded run", run.display())).because(error)
+    };
+    let text = fs::read_to_string(run_dir.evidence()).map_err(|error| unreadable(&error))?;
+    let evidence = Evidence::from_json(&text).map_err(|error| unreadable(&error))?;
+    let found = loaded.course.find(&evidence.exercise)?;
+    let [(module, exercise)] = found.as_slice() else {
+        return Err(Failure::new(Exit::Invalid, format!("`{}` is not one exercise", evidence.exercise)));
+    };
+    let recorded = read_environment(&run_dir);
+    let graded = GradedExercise {
+        result: grade(exercise, &evidence)?,
+        duration_ms: recorded.as_ref().map_or(0, |(_, duration)| *duration),
+        run_dir: Some(run_dir.path().display().to_string()),
+    };
+    Ok(Results {
+        course: loaded.course.name.clone(),
+        module: module.id.to_string(),
+        seed: evidence.seed,
+        environment: recorded.map(|(environment, _)| environment),
+        exercises: vec![graded],
+    })
+}
+
+/// Runs and grades a submission.
+async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Results, Failure> {
+    let found = if check.reference { None } else { course::workspace(context, check.workspace.as_deref())? };
+    let names: Vec<&str> = match (&check.exercises, &found) {
+        (names, _) if !names.is_empty() => names.iter().map(String::as_str).collect(),
+        (_, Some(found)) => vec![found.workspace.module.as_str()],
+        _ => {
+            return Err(Failure::new(Exit::Usage, "no exercise was named")
+                .hint("`labctl list` shows them; in a workspace, all of its module are checked"));
+        }
+    };
+    let (module, exercises) = select(loaded, &names)?;
+    let submission = match &found {
+        Some(found) => {
+            if found.workspace.module != module.id.as_str() {
+                let what = format!("{} is a workspace of {}", found.dir.display(), found.workspace.module);
+                return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
+            }
+            from_workspace(found, check.seed.as_deref())?
+        }
+        None if check.reference => from_reference(module, check.seed.as_deref().unwrap_or(LESSON_SEED))?,
+        None => {
+            return Err(Failure::new(Exit::Usage, "there is no workspace here").hint(format!(
+                "`labctl init {}` makes one; --workspace DIR names one; --reference grades the course's solution",
+                module.id
+            )));
+        }
+    };
+    let (environment, graded) = grade_all(context, loaded, check, module, &exercises, &submission).await?;
+    Ok(Results {
+        course: loaded.course.name.clone(),
+        module: module.id.to_string(),
+        seed: submission.seed,
+        environment,
+        exercises: graded,
+    })
+}
+
+/// The exercises of one module that `names` stand for, each once, in the order of the module.
+fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a Exercise>), Failure> {
+    let mut chosen: Vec<(&Module, &Exercise)> = Vec::new();
+    for name in names {
+        for (module, exercise) in loaded.course.find(name)? {
+            if !chosen.iter().any(|(_, other)| other.full_name() == exercise.full_name()) {
+                chosen.push((module, exercise));
+            }
+        }
+    }
+    let Some((module, _)) = chosen.first().copied() else {
+        return Err(Failure::new(Exit::Usage, "that module has no exercises"));
+    };
+    if let Some((other, _)) = chosen.iter().find(|(other, _)| other.id != module.id) {
+        return Err(Failure::new(Exit::Usage, format!("{} and {} are different modules", module.id, other.id))
+            .hint("check one module at a time"));
+    }
+    let order = |exercise: &Exercise| module.exercises.iter().position(|other| other.id == exercise.id);
+    let mut exercises: Vec<_> = chosen.into_iter().map(|(_, exercise)| exercise).collect();
+    exercises.sort_by_key(|exercise| order(exercise));
+    Ok((module, exercises))
+}
+
+async fn grade_all(
+    context: &Context,
+    loaded: &Loaded,
+    check: &Check,
+    module: &Module,
+    exercises: &[&Exercise],
+    submission: &Submission,
+) -> Result<(Option<crate::grade::results::Environment>, Vec<GradedExercise>), Failure> {
+    let mut shared = None;
+    let mut environment = None;
+    let mut graded = Vec::new();
+    for exercise in exercises {
+        if !exercise.is_live() {
+            let mut evidence = Evidence::new(&exercise.full_name(), &submission.seed);
+            evidence.answers = submission.answers(exercise.id.as_str());
+            let result = grade(exercise, &evidence)?;
+            graded.push(GradedExercise { result, duration_ms: 0, run_dir: None });
+            continue;
+        }
+        if shared.is_none() {
+            let host = lab::host(context, check.shape.accel).await?;
+            let ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
+            let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
+            shared = Some((host, ready, workshop));
+        }
+        let Some((host, ready, workshop)) = &shared else { continue };
+        refuse_unfit(exercise, &ready.kernel.kernel)?;
+        let bench = Bench { context, host, ready, workshop, submission };
+        let (one, seen) = grade_live(&bench, exercise).await?;
+        graded.push(one);
+        environment = environment.or(seen);
+    }
+    Ok((environment, graded))
+}
+
+/// An exercise that this kernel cannot run, by the name of what is missing.
+fn refuse_unfit(exercise: &Exercise, kernel: &crate::kernel::Kernel) -> Result<(), Failure> {
+    let missing: Vec<_> =
+        exercise.needs.iter().filter(|need| !kernel.features.contains(*need)).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{} needs what the kernel {} lacks: {}", exercise.id, kernel.name, missing.join(", "));
+    Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
+}

@@ -1,0 +1,50 @@
+//! One verb, one file.
+
+mod check;
+mod completions;
+mod dmesg;
+mod doctor;
+mod down;
+mod exec;
+mod image;
+mod init;
+mod kernel;
+mod list;
+mod lock;
+mod pull;
+mod push;
+mod ssh;
+mod ssh_config;
+mod status;
+mod target;
+mod up;
+
+use super::args::Command;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+
+/// Runs one verb.
+pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Doctor { format } => doctor::run(context, format).await,
+        Command::List { format } => list::run(context, format),
+        Command::Init { module, dir } => init::run(context, &module, dir.as_deref()),
+        Command::Up { module, shape } => up::run(context, module.as_deref(), &shape).await,
+        Command::Status { format } => status::run(context, format),
+        Command::Ssh { module, command } => ssh::run(context, module.as_deref(), &command).await,
+        Command::SshConfig { module } => ssh_config::run(context, module.as_deref()),
+        Command::Exec { module, fresh, shape, command } => {
+            exec::run(context, module.as_deref(), fresh, &shape, &command).await
+        }
+        Command::Push { module, local, remote } => push::run(context, module.as_deref(), &local, &remote).await,
+        Command::Pull { module, remote, local } => pull::run(context, module.as_deref(), &remote, &local).await,
+        Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
+        Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
+        Command::Check(check) => check::run(context, check).await,
+        Command::Lock { what } => lock::run(context, &what).await,
+        Command::Kernel(command) => kernel::run(context, command).await,
+        Command::Image(command) => image::run(context, command).await,
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

@@ -1,0 +1,329 @@
+//! The one place where an error of a layer below becomes an exit status and advice.
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::mirror;
+use crate::accel::AccelError;
+use crate::apt::{DownloadError, FetchError, IndexError, LockError, MirrorError, ResolveError, VerifyError};
+use crate::cbuild::{CompileError, SourceError};
+use crate::exercise::RunError;
+use crate::guest::{ConnectError, CopyError, ExecError, TerminalError};
+use crate::image::ImageError;
+use crate::kernel::KernelError;
+use crate::sandbox::SandboxError;
+use crate::session::{AttachError, BootError, PrepareError, RecipeError};
+use crate::spec::course::NotFound;
+use crate::store::StoreError;
+use crate::supervise::Cancelled;
+use crate::toolchain::ToolchainError;
+use crate::vm::{InstanceError, LaunchError, LeaseError, QemuError, WaitError};
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted")
+}
+
+/// Whether something below `error` says that the disk is full.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::StorageFull
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// A failure of the host or of the infrastructure, with what a full disk asks for.
+fn failed(exit: Exit, error: &(dyn std::error::Error + 'static)) -> Failure {
+    if is_disk_full(error) {
+        return Failure::from_error(Exit::Host, error)
+            .hint("the disk is full: free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to folders on a larger one");
+    }
+    Failure::from_error(exit, error)
+}
+
+macro_rules! plain {
+    ($($error:ty => $exit:expr),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                failed($exit, &error)
+            }
+        })*
+    };
+}
+
+plain! {
+    std::io::Error => Exit::Host,
+    serde_json::Error => Exit::Bug,
+    InstanceError => Exit::Host,
+    CompileError => Exit::Inconclusive,
+    SourceError => Exit::Invalid,
+    LockError => Exit::Invalid,
+    ResolveError => Exit::Invalid,
+    NotFound => Exit::Usage,
+    crate::grade::GradeError => Exit::Invalid,
+    crate::spec::expr::EvalError => Exit::Invalid,
+    crate::guest::NulInCommand => Exit::Usage,
+}
+
+impl From<Cancelled> for Failure {
+    fn from(_: Cancelled) -> Self {
+        interrupted()
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Cancelled => interrupted(),
+            error => failed(Exit::Host, &error)
+                .hint("the store can be made again: delete it, or set XDG_CACHE_HOME to another folder"),
+        }
+    }
+}
+
+impl From<RecipeError> for Failure {
+    fn from(error: RecipeError) -> Self {
+        let failure = Failure::from_error(Exit::Invalid, &error);
+        match error {
+            RecipeError::NoLock { .. } | RecipeError::StaleLock { .. } => {
+                failure.hint("`labctl lock` writes it")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        Self::from_error(Exit::Host, &error).hint(mirror::HINT)
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self::from_error(Exit::Host, &error)
+            .hint("sudo apt-get install gpgv debian-archive-keyring")
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        failed(Exit::Host, &error).hint("`labctl doctor` shows the mirror; --mirror names another one")
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::fetch(&error, &error)
+    }
+}
+
+impl Failure {
+    fn fetch(shown: &(dyn std::error::Error + 'static), error: &FetchError) -> Self {
+        match error {
+            FetchError::Cancelled(_) => interrupted(),
+            FetchError::Mirror(_) => failed(Exit::Host, shown).hint(mirror::HINT),
+            FetchError::Drift { .. } => failed(Exit::Invalid, shown)
+                .hint("`labctl lock` pins what the mirror has now; without --locked its successor is used"),
+            FetchError::Download(DownloadError::Digest { .. }) => failed(Exit::Host, shown)
+                .hint("the mirror served other bytes than are pinned; try another one with --mirror"),
+            _ => failed(Exit::Host, shown).hint(
+                "check the network; what has arrived is kept, and the next run goes on from there",
+            ),
+        }
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        if matches!(error, SandboxError::Cancelled) {
+            return interrupted();
+        }
+        let failure = failed(Exit::Host, &error);
+        match error.fix() {
+            Some(fix) => failure.hint(fix),
+            None => failure.hint("`labctl doctor` examines the sandbox"),
+        }
+    }
+}
+
+impl From<PrepareError> for Failure {
+    fn from(error: PrepareError) -> Self {
+        match &error {
+            PrepareError::Fetch { source, .. } => Self::fetch(&error, source),
+            PrepareError::Store(StoreError::Cancelled)
+            | PrepareError::Toolchain(
+                ToolchainError::Cancelled(_) | ToolchainError::Store(StoreError::Cancelled),
+            )
+            | PrepareError::Compile(
+                CompileError::Sandbox(SandboxError::Cancelled) | CompileError::Store(StoreError::Cancelled),
+            ) => interrupted(),
+            PrepareError::Kernel { source, .. } => match source.as_ref() {
+                KernelError::Cancelled(_)
+                | KernelError::Sandbox(SandboxError::Cancelled)
+                | KernelError::Store(StoreError::Cancelled) => {
+                    interrupted().hint("the next run goes on from where this one stopped")
+                }
+                KernelError::Sandbox(sandbox) => {
+                    let failure = failed(Exit::Host, &error);
+                    match sandbox.fix() {
+                        Some(fix) => failure.hint(fix),
+                        None => failure,
+                    }
+                }
+                KernelError::Build { tail, log, .. } => {
+                    failed(Exit::Inconclusive, &error).excerpt(tail.iter().cloned()).logs(log.clone())
+                }
+                KernelError::Limit { log, .. } => failed(Exit::Inconclusive, &error).logs(log.clone()),
+                KernelError::Fragment(_) | KernelError::Unmet { .. } | KernelError::Unproved(_) => {
+                    failed(Exit::Invalid, &error)
+                }
+                _ => failed(Exit::Inconclusive, &error),
+            },
+            PrepareError::Image { source, .. } => match source.as_ref() {
+                ImageError::Cancelled(_)
+                | ImageError::Sandbox(SandboxError::Cancelled)
+                | ImageError::Store(StoreError::Cancelled) => interrupted(),
+                _ => failed(Exit::Inconclusive, &error),
+            },
+            PrepareError::NoLayer { .. } => failed(Exit::Invalid, &error),
+            _ => failed(Exit::Inconclusive, &error),
+        }
+    }
+}
+
+impl From<QemuError> for Failure {
+    fn from(error: QemuError) -> Self {
+        let failure = Self::from_error(Exit::Host, &error);
+        match error {
+            QemuError::Missing { package, .. } => failure.hint(format!("sudo apt-get install {package}")),
+            QemuError::TooOld { .. } => failure.hint("install a newer QEMU; Debian 12 and Ubuntu 24.04 have one"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<AccelError> for Failure {
+    fn from(error: AccelError) -> Self {
+        let failure = Self::from_error(Exit::Host, &error);
+        match error {
+            AccelError::Cancelled => interrupted(),
+            AccelError::NoKvm(kvm) => {
+                let advice = kvm.advice();
+                advice.into_iter().fold(failure, Self::hint).hint("without --accel kvm, guests run under TCG")
+            }
+            AccelError::Probe(_) => failure.hint("--accel tcg does without the question"),
+        }
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Cancelled { .. } => interrupted(),
+            LeaseError::Name(_) => Self::from_error(Exit::Usage, &error),
+            error => Self::from_error(Exit::Host, &error),
+        }
+    }
+}
+
+impl From<BootError> for Failure {
+    fn from(error: BootError) -> Self {
+        if matches!(
+            error,
+            BootError::Cancelled | BootError::Lease(LeaseError::Cancelled { .. })
+        ) {
+            return interrupted();
+        }
+        let console: Vec<String> = error.console().to_vec();
+        let exit = match &error {
+            BootError::Launch(LaunchError::Qemu(_) | LaunchError::Config(_)) | BootError::Lease(_) => Exit::Host,
+            _ => Exit::Inconclusive,
+        };
+        let failure = failed(exit, &error).excerpt(console);
+        match &error {
+            BootError::NotUp(wait) if matches!(wait.as_ref(), WaitError::TimedOut { .. }) => {
+                failure.hint("the host may be too busy; try again with less running beside it")
+            }
+            BootError::Launch(_) => failure.hint("`labctl doctor` examines QEMU and the accelerator"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Self {
+        match &error {
+            AttachError::Cancelled => interrupted(),
+            AttachError::NotRunning { name } => {
+                let hint = format!("start it with `labctl up {name}`");
+                Self::from_error(Exit::Usage, &error).hint(hint)
+            }
+            AttachError::HasEnded { name, console } => {
+                let hint = format!("`labctl dmesg {name}` shows its log, `labctl down {name}` clears it away");
+                Self::from_error(Exit::Inconclusive, &error).excerpt(console.clone()).hint(hint)
+            }
+            AttachError::Silent { name, .. } => {
+                let hint = format!("`labctl dmesg {name}` shows its log; `labctl down {name}` ends it");
+                Self::from_error(Exit::Inconclusive, &error).hint(hint)
+            }
+            _ => failed(Exit::Host, &error),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Cancelled(_) => interrupted(),
+            error => Self::from_error(Exit::Inconclusive, &error),
+        }
+    }
+}
+
+impl From<ExecError> for Failure {
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Cancelled(_) => interrupted(),
+            error => Self::from_error(Exit::Inconclusive, &error),
+        }
+    }
+}
+
+impl From<TerminalError> for Failure {
+    fn from(error: TerminalError) -> Self {
+        match error {
+            TerminalError::Cancelled(_) | TerminalError::Exec(ExecError::Cancelled(_)) => interrupted(),
+            error => Self::from_error(Exit::Inconclusive, &error),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match &error {
+            CopyError::Exec(ExecError::Cancelled(_)) => interrupted(),
+            CopyError::Host { .. } | CopyError::Exists { .. } | CopyError::IsFolder { .. } => {
+                failed(Exit::Usage, &error)
+            }
+            CopyError::Guest { .. } => Self::from_error(Exit::Usage, &error),
+            _ => failed(Exit::Inconclusive, &error),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match &error {
+            RunError::Cancelled
+            | RunError::Push(CopyError::Exec(ExecError::Cancelled(_)))
+            | RunError::Mark(ExecError::Cancelled(_)) => interrupted(),
+            RunError::NoTool { .. } => failed(Exit::Invalid, &error),
+            _ => failed(Exit::Inconclusive, &error),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From a module to a guest, with the settings of this command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::args::{AccelChoice, Shape as Asked};
+use super::context::Context;
+use super::course::{self, Loaded};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::mirror::archive_config;
+use crate::accel::{self, HostKvm};
+use crate::apt::Strictness;
+use crate::cbuild::Compiler;
+use crate::sandbox::Bubblewrap;
+use crate::session::{
+    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, owned_name,
+};
+use crate::spec::course::Module;
+use crate::vm::{self, Lease, Qemu};
+
+/// The host's side of every guest.
+pub(crate) async fn host(context: &Context, choice: AccelChoice) -> Result<Host, Failure> {
+    let settings = &context.settings;
+    let qemu = Qemu::find(vm::PROGRAM, &settings.search_path)?;
+    let choice = match choice {
+        AccelChoice::Auto => accel::AccelChoice::Auto,
+        AccelChoice::Kvm => accel::AccelChoice::Kvm,
+        AccelChoice::Tcg => accel::AccelChoice::Tcg,
+    };
+    let kvm = HostKvm::here();
+    let accel = accel::choose(choice, &kvm, &qemu, &settings.cache_dir, &context.cancel).await?;
+    Ok(Host { qemu, accel, instances: settings.instances_dir() })
+}
+
+/// What making ready takes.
+pub(crate) fn preparation(context: &Context) -> Result<Preparation, Failure> {
+    Ok(Preparation {
+        store: context.store()?,
+        archive: archive_config(context)?,
+        strictness: if context.settings.locked { Strictness::Locked } else { Strictness::Drift },
+        bubblewrap: Bubblewrap::find(&context.settings.search_path)?,
+        events: context.events.clone(),
+        cancel: context.cancel.clone(),
+    })
+}
+
+/// The kernel that was asked for, if the module may run on it; else the module's own.
+pub(crate) fn choose_kernel<'a>(module: &'a Module, asked: Option<&'a str>) -> Result<&'a str, Failure> {
+    let Some(asked) = asked else { return Ok(&module.kernel) };
+    if asked == module.kernel || module.kernels.iter().any(|name| name == asked) {
+        return Ok(asked);
+    }
+    let others: Vec<_> = std::iter::once(&module.kernel).chain(&module.kernels).map(String::as_str).collect();
+    Err(Failure::new(Exit::Usage, format!("{} does not run on the kernel `{asked}`", module.id))
+        .hint(format!("it runs on: {}", others.join(", "))))
+}
+
+/// Everything that a module's guests boot from and its sources are compiled with.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) preparation: Preparation,
+    pub(crate) kernel: PreparedKernel,
+    pub(crate) bootable: Bootable,
+}
+
+/// Finds or makes kernel and image.
+pub(crate) async fn ready(
+    context: &Context,
+    loaded: &Loaded,
+    module: &Module,
+    kernel: Option<&str>,
+    layers: &[String],
+) -> Result<Ready, Failure> {
+    let name = choose_kernel(module, kernel)?;
+    let kernel_recipe = KernelRecipe::read(&loaded.files, name)?;
+    let kernel_lock = kernel_recipe.lock(&loaded.files)?;
+    let image_recipe = ImageRecipe::read(&loaded.files, &module.image)?;
+    let image_lock = image_recipe.lock(&loaded.files)?;
+    let preparation = preparation(context)?;
+    let shape = Shape { cpus: module.vm.cpus, memory: module.vm.memory_mib, module: module.id.to_string() };
+    let layers = layers.to_vec();
+    blocking(move || {
+        let kernel = preparation.kernel(&kernel_recipe, &kernel_lock)?;
+        let bootable = preparation.bootable(&image_recipe, &image_lock, &kernel, &layers, shape)?;
+        Ok(Ready { preparation, kernel, bootable })
+    })
+    .await
+}
+
+/// The compiler and labctl's own tools for the guest.
+pub(crate) struct Workshop {
+    pub(crate) compiler: Compiler,
+    pub(crate) modules: BTreeMap<String, PathBuf>,
+    pub(crate) programs: BTreeMap<String, PathBuf>,
+}
+
+/// Makes the toolchain ready and compiles labctl's own modules for the kernel.
+pub(crate) async fn workshop(ready: &Ready, tool_modules: &[String]) -> Result<Workshop, Failure> {
+    let ready = ready.clone();
+    let names = tool_modules.to_vec();
+    blocking(move || {
+        let compiler = ready.preparation.compiler(&ready.kernel)?;
+        let modules = ready.preparation.own_modules(&ready.kernel.kernel, &compiler, &names)?;
+        let programs = ready.preparation.own_programs()?;
+        Ok(Workshop { compiler, modules, programs })
+    })
+    .await
+}
+
+/// Runs blocking work beside the runtime, so that signals and progress go on.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Boots a guest that lives for this command only.
+pub(crate) async fn boot_owned(
+    context: &Context,
+    module: Option<&str>,
+    shape: &Asked,
+    what: &str,
+) -> Result<Lab, Failure> {
+    let loaded = course::load(context)?;
+    let module = course::choose_module(context, &loaded.course, module)?;
+    let host = host(context, shape.accel).await?;
+    let ready = ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    boot(context, &host, &ready.bootable, what).await
+}
+
+/// Boots a guest that is this labctl's own.
+pub(crate) async fn boot(
+    context: &Context,
+    host: &Host,
+    bootable: &Bootable,
+    what: &str,
+) -> Result<Lab, Failure> {
+    let name = owned_name(what, &format!("{:08x}", rand::random::<u32>()));
+    let lease = Lease::try_take(&host.instances, &name, what)?;
+    Ok(Lab::boot(host, bootable, &name, lease, &context.cancel, &context.events).await?)
+}

@@ -1,0 +1,20 @@
+//! The command line: arguments in, results on stdout, talk on stderr, one exit status.
+
+mod args;
+mod check;
+mod commands;
+mod context;
+mod course;
+mod exit;
+mod failure;
+mod hints;
+mod lab;
+mod main;
+mod mirror;
+mod output;
+mod settings;
+mod ui;
+
+pub use args::Cli;
+pub use exit::Exit;
+pub use main::main;

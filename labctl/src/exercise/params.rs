@@ -1,0 +1,26 @@
+//! Where things lie in the guest.
+
+/// Programs, ours and the student's.
+pub(super) const BIN: &str = "/lab/bin";
+/// Kernel modules.
+pub(super) const MODULES: &str = "/lab/modules";
+/// Scripts of the student's.
+pub(super) const SCRIPTS: &str = "/lab/scripts";
+
+pub(super) fn module(name: &str) -> String {
+    format!("{MODULES}/{name}.ko")
+}
+
+/// Ours and the student's may have one name (`sender`): what decides their `comm` is the file's name, so they live
+/// in different folders.
+pub(super) fn tool(name: &str) -> String {
+    format!("{BIN}/{name}")
+}
+
+pub(super) fn student(name: &str) -> String {
+    format!("{BIN}/student/{name}")
+}
+
+pub(super) fn script(path: &str) -> String {
+    format!("{SCRIPTS}/{path}")
+}

@@ -1,0 +1,36 @@
+//! A running guest as seen over SSH: an address, keys, and what may be done with them. Nothing here knows of QEMU
+//! or of labs.
+//!
+//! ```text
+//! keys ──► ready (connect_until) ──► session (Guest) ──┬─► exec, running   commands
+//!                                                      ├─► terminal        a person at the keyboard
+//!                                                      └─► copy, tree      files in and out
+//! ```
+
+mod command;
+mod copy;
+mod escape;
+mod exec;
+mod keyboard;
+mod keys;
+mod process;
+mod pump;
+mod ready;
+mod session;
+mod sink;
+mod ssh_config;
+mod terminal;
+mod tree;
+mod unpack;
+
+pub use command::{Command, NulInCommand, quote};
+pub use copy::{CopyError, PullLimits, PushFile, Transfer};
+pub use exec::{CommandFailed, Exec, ExecError, Finished, Input, Outcome, RunError};
+pub use keys::{Access, InstanceKeys, KeyError, KeyFiles, KnownAs};
+pub use process::{Running, Stream, WaitError};
+pub use ready::{AttemptError, ConnectError, Nudge, Patience, connect_until};
+pub use session::{Guest, GuestLost, LossCause};
+pub use sink::{Captured, Sink};
+pub use ssh_config::{SshConfig, Unquotable};
+pub use terminal::{HostTerminal, TerminalError};
+pub use unpack::{Skipped, UnpackError, UnpackReport, unpack};

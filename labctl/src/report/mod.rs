@@ -1,0 +1,13 @@
+//! Results as text: for a person, for a program, for a CI server. Pure functions; whoever calls them prints.
+//!
+//! Every string of a result may hold what a student's program or module said, so none reaches an output except
+//! through `safe`.
+
+pub mod human;
+pub mod json;
+pub mod junit;
+mod page;
+mod safe;
+#[cfg(test)]
+mod sample;
+mod wrap;

@@ -1,0 +1,139 @@
+//! From a [`Bootable`] to a guest that has let us in.
+
+use std::time::Duration;
+
+use super::bootable::{Bootable, Host};
+use super::lab::Lab;
+use crate::deadline::Deadline;
+use crate::event::{Events, Stage};
+use crate::guest::{Access, ConnectError, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_until};
+use crate::image::{InstanceFiles, instance_initrd};
+use crate::supervise::Cancel;
+use crate::vm::{InstanceError, LaunchError, Lease, LeaseError, Vm, WaitError};
+
+/// Within which a guest must let us in, as it would be under KVM.
+const BOOT: Duration = Duration::from_secs(15);
+/// Within which QEMU must answer on its control socket. Not scaled: it emulates nothing yet.
+const LAUNCH: Duration = Duration::from_secs(30);
+
+/// Why there is no guest.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error("interrupted")]
+    Cancelled,
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    #[error("cannot make the guest's keys")]
+    Keys(#[from] KeyError),
+    #[error("cannot write the guest's initramfs")]
+    Initrd(#[source] std::io::Error),
+    #[error("cannot start the machine")]
+    Launch(#[source] LaunchError),
+    /// The machine ended, panicked or was too slow; carries the end of the console.
+    #[error("the guest did not come up")]
+    NotUp(#[source] Box<WaitError>),
+    /// The machine runs, but nobody lets us in.
+    #[error("the guest does not let labctl in")]
+    NotIn { #[source] source: Box<ConnectError>, console: Vec<String> },
+}
+
+impl BootError {
+    /// The end of the guest's console, where it says more than the error.
+    pub fn console(&self) -> &[String] {
+        match self {
+            Self::NotUp(wait) => match wait.as_ref() {
+                WaitError::TimedOut { console, .. } => console,
+                WaitError::Ended(ended) => &ended.console,
+                WaitError::Cancelled => &[],
+            },
+            Self::NotIn { console, .. } => console,
+            _ => &[],
+        }
+    }
+}
+
+impl Lab {
+    /// Boots a guest as the instance that `lease` is for. Whatever fails, nothing runs afterwards and `lease` removes
+    /// the instance's folder when it is dropped.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub async fn boot(
+        host: &Host,
+        bootable: &Bootable,
+        name: &str,
+        lease: Lease,
+        cancel: &Cancel,
+        events: &Events,
+    ) -> Result<Self, BootError> {
+        let dir = lease.create_dir()?;
+        let keys = InstanceKeys::generate()?;
+        let initrd = dir.file("initrd");
+        let files = InstanceFiles {
+            host_key: keys.dropbear_host_key()?,
+            authorized_keys: keys.authorized_keys()?,
+            hostname: bootable.module.clone(),
+        };
+        instance_initrd(&bootable.initrd, &files, &initrd).map_err(BootError::Initrd)?;
+        let known_as = KnownAs { alias: super::lab::alias(name), port: None };
+        keys.save(dir.path(), &known_as)?;
+
+        events.started(Stage::Boot, format!("{} under {}", bootable.kernel_name, host.accel.kind));
+        let config = bootable.config(host, name, initrd);
+        let launch = Deadline::after(LAUNCH);
+        let vm = Vm::start(&host.qemu, &config, &dir, cancel, launch, events).await.map_err(|error| match error {
+            LaunchError::Cancelled => BootError::Cancelled,
+            error => BootError::Launch(error),
+        })?;
+        let access = keys.access();
+        let port = vm.ssh_address().port();
+        access.save_known_hosts(dir.path(), &KnownAs { alias: super::lab::alias(name), port: Some(port) })?;
+        let deadline = Deadline::after(host.scaled(BOOT));
+        match let_in(&vm, &access, host, deadline, cancel).await {
+            Ok(guest) => {
+                let uptime = vm.stages().last().map_or(0, |stage| stage.uptime_us);
+                let detail = format!("{} is up, {} ms of its own time", bootable.kernel_release, uptime / 1000);
+                events.finished(Stage::Boot, detail);
+                Ok(Self::new(vm, guest, lease, host.slowness()))
+            }
+            Err(error) => {
+                drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Waits for a finished handshake, nudged by the guest's own announcement; watches the machine meanwhile.
+async fn let_in(
+    vm: &Vm,
+    access: &Access,
+    host: &Host,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> Result<crate::guest::Guest, BootError> {
+    let nudge = Nudge::new();
+    let patience = Patience::for_boot(host.slowness());
+    let connect = connect_until(vm.ssh_address(), access, &patience, deadline, cancel, &nudge);
+    let watch = async {
+        match vm.wait_stage("sshd", cancel, deadline).await {
+            Ok(_) => nudge.now(),
+            Err(error) => return error,
+        }
+        // From here on only the machine's end is of interest; the handshake has its own deadline.
+        WaitError::Ended(Box::new(vm.ended().await))
+    };
+    tokio::select! {
+        biased;
+        guest = connect => guest.map_err(|error| match error {
+            ConnectError::Cancelled(_) => BootError::Cancelled,
+            error => BootError::NotIn { source: Box::new(error), console: vm.console_tail(20) },
+        }),
+        error = watch => Err(match error {
+            WaitError::Cancelled => BootError::Cancelled,
+            error => BootError::NotUp(Box::new(error)),
+        }),
+    }
+}

@@ -1,0 +1,23 @@
+//! A lab that is up: a machine and a way in, joined here and nowhere else.
+//!
+//! ```text
+//! Bootable ──boot──► Lab ──keep──► (runs on; find it again with Lab::attach)
+//!     │               └──end───► Ended
+//!     └─ BootError: QEMU died, the guest panicked, nobody answered in time, interrupted
+//! ```
+
+mod boot;
+mod bootable;
+mod image_build;
+mod lab;
+mod names;
+mod prepare;
+mod recipe;
+
+pub use boot::BootError;
+pub use bootable::{Bootable, Host};
+pub use image_build::BuiltPart;
+pub use lab::{AttachError, Lab};
+pub use names::{labels, owned_name};
+pub use prepare::{Preparation, PrepareError, PreparedKernel, Shape};
+pub use recipe::{ImageRecipe, KernelRecipe, RecipeError, names as recipe_names};

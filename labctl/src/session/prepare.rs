@@ -1,0 +1,384 @@
+//! Everything that has to exist before a guest can boot, found in the store or made. Blocking.
+//!
+//! What is wanted has an address that follows from the locks alone, so a warm store is asked first and no package is
+//! looked at. Only what is missing is fetched, and only the sets of packages that it takes.
+
+use std::time::Duration;
+
+use super::bootable::Bootable;
+use super::recipe::{ImageRecipe, KernelRecipe};
+use crate::apt::{ArchiveConfig, FetchError, LockFile, Strictness, ensure, stored};
+use crate::cbuild::{CompileError, Compiler, ModuleSpec, SourceError, SourceSet};
+use crate::digest::Digest;
+use crate::embedded;
+use crate::event::{Events, Stage};
+use crate::image::{BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LayerInputs};
+use crate::kernel::{HEADERS_SET, KERNEL_SET, Kernel, KernelBuilder, KernelError, KernelParts, TOOLCHAIN_SET};
+use crate::sandbox::Bubblewrap;
+use crate::store::{Bucket, Store, StoreError};
+use crate::supervise::Cancel;
+use crate::toolchain::{PackageFile, Toolchain, ToolchainError};
+use crate::vm::Disk;
+
+/// Wall-clock time for one compilation of a student's sources; some thirty times what the lesson's take.
+const COMPILE: Duration = Duration::from_secs(60);
+
+/// Words of every guest's command line, each with its reason.
+const COMMAND_LINE: [&str; 10] = [
+    // The console is recorded by QEMU from the first byte.
+    "console=ttyS0",
+    // One UART is there; probing for the other three costs time.
+    "8250.nr_uarts=1",
+    // Under emulation the calibration against other clocks is slow and finds nothing better.
+    "tsc=reliable",
+    "no_timer_check",
+    // RDRAND is all there is before the random device; waiting for more would block the SSH server.
+    "random.trust_cpu=on",
+    // An oops ends the guest: what comes after one proves nothing, and the report is the last thing in the log.
+    "oops=panic",
+    // A processor that a student's module holds for 20 s is a finding, not a time-out.
+    "softlockup_panic=1",
+    // A panicked guest resets at once, which `-no-reboot` turns into QEMU's end.
+    "panic=-1",
+    // Warnings and worse on the console; a panic prints all. The rest goes to the kernel log, which is quicker.
+    "loglevel=5",
+    "rdinit=/init",
+];
+
+/// Why a lab cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot get the packages of `{what}`")]
+    Fetch {
+        what: String,
+        #[source]
+        source: Box<FetchError>,
+    },
+    #[error("cannot unpack the toolchain")]
+    Toolchain(#[from] ToolchainError),
+    #[error("cannot make the kernel `{name}`")]
+    Kernel {
+        name: String,
+        #[source]
+        source: Box<KernelError>,
+    },
+    #[error("cannot make the image `{name}`")]
+    Image {
+        name: String,
+        #[source]
+        source: Box<ImageError>,
+    },
+    #[error("the course asks for the layer `{layer}`, which the image `{image}` does not have")]
+    NoLayer { image: String, layer: String },
+    #[error("cannot read a kernel module")]
+    Io(#[from] std::io::Error),
+    #[error("cannot compile labctl's own kernel modules")]
+    Compile(#[from] CompileError),
+    #[error("labctl's own kernel modules cannot be used")]
+    Sources(#[from] SourceError),
+    #[error("labctl's own kernel module `{name}` does not compile against this kernel:\n{log}")]
+    OwnModule { name: String, log: String },
+}
+
+/// What making ready takes from the outside.
+#[derive(Debug, Clone)]
+pub struct Preparation {
+    pub store: Store,
+    pub archive: ArchiveConfig,
+    pub strictness: Strictness,
+    pub bubblewrap: Bubblewrap,
+    pub events: Events,
+    pub cancel: Cancel,
+}
+
+/// A kernel with the lock that it was really made from.
+#[derive(Debug, Clone)]
+pub struct PreparedKernel {
+    pub kernel: Kernel,
+    lock: LockFile,
+}
+
+impl Preparation {
+    /// The kernel, found or made.
+    ///
+    /// # Errors
+    /// [`PrepareError::Kernel`] and those of fetching.
+    pub fn kernel(&self, recipe: &KernelRecipe, lock: &LockFile) -> Result<PreparedKernel, PrepareError> {
+        let failed = |source| PrepareError::Kernel { name: recipe.name.clone(), source: Box::new(source) };
+        let builder = KernelBuilder { store: &self.store, events: &self.events, cancel: &self.cancel };
+        let pinned = KernelPackages::of(lock, &self.store);
+        match builder.find(&pinned.parts(recipe)) {
+            Ok(Some(kernel)) => return Ok(PreparedKernel { kernel, lock: lock.clone() }),
+            Ok(None) => {}
+            Err(KernelError::Store(StoreError::Damaged { .. })) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        if let Some(minutes) = pinned.parts(recipe).minutes(cores) {
+            self.events.note(format!(
+                "{} is compiled once, which takes about {minutes} minutes on {cores} idle cores",
+                recipe.name
+            ));
+        }
+        let lock = self.fetched(&recipe.name, lock)?;
+        let packages = KernelPackages::of(&lock, &self.store);
+        let toolchain = Toolchain::open(&self.store, &packages.toolchain, &self.events, &self.cancel)?;
+        let kernel = builder.make(&packages.parts(recipe), &toolchain, &self.bubblewrap).map_err(failed)?;
+        Ok(PreparedKernel { kernel, lock })
+    }
+
+    /// The address of the kernel that `lock` pins, whether it exists or not.
+    pub fn kernel_id(recipe: &KernelRecipe, lock: &LockFile, store: &Store) -> Digest {
+        KernelPackages::of(lock, store).parts(recipe).id()
+    }
+
+    /// Builds the kernel again in another folder, and says of each file whether it came out the same.
+    ///
+    /// # Errors
+    /// As [`Preparation::kernel`].
+    pub fn verify_kernel(
+        &self,
+        recipe: &KernelRecipe,
+        lock: &LockFile,
+        elsewhere: &std::path::Path,
+    ) -> Result<std::collections::BTreeMap<String, bool>, PrepareError> {
+        let failed = |source| PrepareError::Kernel { name: recipe.name.clone(), source: Box::new(source) };
+        let lock = self.fetched(&recipe.name, lock)?;
+        let packages = KernelPackages::of(&lock, &self.store);
+        let toolchain = Toolchain::open(&self.store, &packages.toolchain, &self.events, &self.cancel)?;
+        let builder = KernelBuilder { store: &self.store, events: &self.events, cancel: &self.cancel };
+        builder.verify(&packages.parts(recipe), &toolchain, &self.bubblewrap, elsewhere).map_err(failed)
+    }
+
+    /// The compiler for a kernel's modules and for programs.
+    ///
+    /// # Errors
+    /// Those of fetching and unpacking.
+    pub fn compiler(&self, kernel: &PreparedKernel) -> Result<Compiler, PrepareError> {
+        let packages = KernelPackages::of(&kernel.lock, &self.store).toolchain;
+        let id = Toolchain::id_of(&packages).to_string();
+        let packages = match self.store.get(Bucket::Roots, &id) {
+            Ok(Some(_)) => packages,
+            Ok(None) | Err(StoreError::Damaged { .. }) => {
+                let lock = self.fetched("the toolchain", &kernel.lock.only(&[TOOLCHAIN_SET]))?;
+                KernelPackages::of(&lock, &self.store).toolchain
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Compiler {
+            bubblewrap: self.bubblewrap.clone(),
+            toolchain: Toolchain::open(&self.store, &packages, &self.events, &self.cancel)?,
+            store: self.store.clone(),
+            budget: COMPILE,
+            events: self.events.clone(),
+        })
+    }
+
+    /// The image with the named layers, for this kernel; together they can be booted.
+    ///
+    /// # Errors
+    /// [`PrepareError::Image`] and those of fetching.
+    pub fn bootable(
+        &self,
+        recipe: &ImageRecipe,
+        lock: &LockFile,
+        kernel: &PreparedKernel,
+        layers: &[String],
+        shape: Shape,
+    ) -> Result<Bootable, PrepareError> {
+        let failed = |source| PrepareError::Image { name: recipe.name.clone(), source: Box::new(source) };
+        let modules = kernel
+            .kernel
+            .modules
+            .iter()
+            .map(|path| {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                Ok(KernelModule { file_name: name.unwrap_or_default(), data: fs_err::read(path)?.into() })
+            })
+            .collect::<Result<Vec<_>, std::io::Error>>()?;
+        let builder =
+            ImageBuilder { store: &self.store, bubblewrap: &self.bubblewrap, events: &self.events };
+        let pinned = packages(lock, ImageSpec::BASE_SET, &self.store);
+        let id = base_parts(recipe, &pinned, &modules, layers).id().to_string();
+        let base_packages = match self.store.get(Bucket::Images, &id) {
+            Ok(Some(_)) => pinned,
+            Ok(None) | Err(StoreError::Damaged { .. }) => {
+                let lock = self.fetched(&recipe.name, &lock.only(&[ImageSpec::BASE_SET]))?;
+                packages(&lock, ImageSpec::BASE_SET, &self.store)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let base = builder.base(&base_parts(recipe, &base_packages, &modules, layers), &self.cancel).map_err(failed)?;
+        let mut disks = Vec::new();
+        for name in layers {
+            let layer = self.layer(recipe, lock, name, &builder)?;
+            disks.push(Disk { path: layer, serial: name.chars().take(20).collect() });
+        }
+        let own = kernel.kernel.command_line.iter().map(String::as_str);
+        Ok(Bootable {
+            kernel_name: kernel.kernel.name.clone(),
+            kernel_release: kernel.kernel.release.clone(),
+            kernel_id: format!("sha256:{}", kernel.kernel.id),
+            image_id: format!("sha256:{}", base.id),
+            kernel: kernel.kernel.image.clone(),
+            initrd: base.initramfs,
+            cmdline: COMMAND_LINE.into_iter().chain(own).map(str::to_owned).collect(),
+            layers: disks,
+            cpus: shape.cpus,
+            memory: shape.memory,
+            module: shape.module,
+        })
+    }
+
+    fn layer(
+        &self,
+        recipe: &ImageRecipe,
+        lock: &LockFile,
+        name: &str,
+        builder: &ImageBuilder<'_>,
+    ) -> Result<std::path::PathBuf, PrepareError> {
+        let missing = || PrepareError::NoLayer { image: recipe.name.clone(), layer: name.to_owned() };
+        let spec = recipe.spec.layers.get(name).ok_or_else(missing)?;
+        let set = ImageSpec::layer_set(name);
+        let lock = self.fetched(&recipe.name, &lock.only(&[&set, ImageSpec::TOOLS_SET]))?;
+        let tools = packages(&lock, ImageSpec::TOOLS_SET, &self.store);
+        let tools = Toolchain::open(&self.store, &tools, &self.events, &self.cancel)?;
+        let packages = packages(&lock, &set, &self.store);
+        let inputs = LayerInputs { name, spec, packages: &packages, tools: &tools };
+        let layer = builder
+            .layer(&inputs, &self.cancel)
+            .map_err(|source| PrepareError::Image { name: recipe.name.clone(), source: Box::new(source) })?;
+        Ok(layer.path)
+    }
+
+    /// labctl's own kernel modules, compiled for a kernel.
+    ///
+    /// # Errors
+    /// [`PrepareError::OwnModule`] when one does not compile: a defect of labctl's, or of the kernel's tree.
+    pub fn own_modules(
+        &self,
+        kernel: &Kernel,
+        compiler: &Compiler,
+        names: &[String],
+    ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
+        let mut sources = SourceSet::default();
+        let mut modules = Vec::new();
+        for name in names {
+            if let Some(bytes) = embedded::kmod_source(&format!("{name}.c")) {
+                // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
+                let file = format!("kmod/{name}.c");
+                sources.insert(&file, bytes)?;
+                modules.push(ModuleSpec { name: name.clone(), sources: vec![file] });
+            }
+        }
+        self.events.started(Stage::Build, "labctl's own kernel modules".to_owned());
+        let compiled = compiler.compile_modules(&kernel.tree, &sources, &modules, &self.cancel)?;
+        self.events.finished(
+            Stage::Build,
+            format!("labctl's own kernel modules{}", if compiled.cached { " (stored)" } else { "" }),
+        );
+        match compiled.failed.first() {
+            Some(name) => Err(PrepareError::OwnModule { name: name.clone(), log: compiled.log }),
+            None => Ok(compiled.outputs),
+        }
+    }
+
+    /// labctl's own programs for the guest, as files of the store.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn own_programs(&self) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
+        let programs: [(&str, &[u8]); 3] = [
+            ("sender", embedded::SENDER),
+            ("receiver", embedded::RECEIVER),
+            ("tracer", embedded::TRACER),
+        ];
+        let mut paths = std::collections::BTreeMap::new();
+        for (name, bytes) in programs {
+            let id = Digest::of(bytes).to_string();
+            let entry = self.store.get_or_make::<StoreError>(
+                Bucket::Artefacts,
+                &id,
+                &self.cancel,
+                |damage| self.events.warn(format!("{damage}; it is written again")),
+                |staging| fs_err::write(staging.join(name), bytes).map_err(StoreError::io("write a tool")),
+            )?;
+            paths.insert(name.to_owned(), entry.file(name));
+        }
+        Ok(paths)
+    }
+
+    /// The lock whose packages the store now has: `lock`, unless the mirror has drifted.
+    pub(super) fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
+        ensure(lock, &self.archive, &self.store, &self.events, &self.cancel, self.strictness)
+            .map(|ensured| ensured.lock)
+            .map_err(|source| PrepareError::Fetch { what: what.to_owned(), source: Box::new(source) })
+    }
+}
+
+fn base_parts<'a>(
+    recipe: &'a ImageRecipe,
+    packages: &'a [PackageFile],
+    modules: &'a [KernelModule],
+    layers: &'a [String],
+) -> BaseParts<'a> {
+    BaseParts {
+        spec: &recipe.spec.base,
+        packages,
+        overlay: &recipe.overlay,
+        init: embedded::LAB_INIT,
+        modules,
+        layers,
+    }
+}
+
+/// The machine's shape, as the course says.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub cpus: u32,
+    /// MiB.
+    pub memory: u32,
+    pub module: String,
+}
+
+/// The sets of a kernel's lock.
+struct KernelPackages {
+    kernel: Vec<PackageFile>,
+    headers: Vec<PackageFile>,
+    toolchain: Vec<PackageFile>,
+}
+
+impl KernelPackages {
+    fn of(lock: &LockFile, store: &Store) -> Self {
+        Self {
+            kernel: packages(lock, KERNEL_SET, store),
+            headers: packages(lock, HEADERS_SET, store),
+            toolchain: packages(lock, TOOLCHAIN_SET, store),
+        }
+    }
+
+    fn parts<'a>(&'a self, recipe: &'a KernelRecipe) -> KernelParts<'a> {
+        KernelParts {
+            name: &recipe.name,
+            spec: &recipe.spec,
+            fragments: &recipe.fragments,
+            kernel: &self.kernel,
+            headers: &self.headers,
+            toolchain: &self.toolchain,
+        }
+    }
+}
+
+/// One set of a lock, with the places where the store has or would have the packages.
+pub(super) fn packages(lock: &LockFile, set: &str, store: &Store) -> Vec<PackageFile> {
+    let pins = lock.set(set).into_iter().flatten();
+    pins.map(|pin| PackageFile {
+        name: pin.name.clone(),
+        version: pin.version.to_string(),
+        sha256: pin.sha256,
+        path: stored(store, pin),
+    })
+    .collect()
+}

@@ -1,0 +1,216 @@
+//! Buckets, and the making of an entry: lock, look again, stage, record, rename.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::entry::{Entry, StoreError};
+use super::lock::StoreLock;
+use crate::supervise::Cancel;
+
+/// A kind of entry. Each has its own folder, so that `cache gc` can treat kinds differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bucket {
+    /// Package files as downloaded; the id is the SHA-256 of the file.
+    Debs,
+    /// Unpacked package closures that sandboxes run in.
+    Roots,
+    /// Built or unpacked kernels.
+    Kernels,
+    /// Initramfs archives and tool layers.
+    Images,
+    /// Compiled modules and programs.
+    Artefacts,
+}
+
+impl Bucket {
+    pub const ALL: [Self; 5] = [
+        Self::Debs,
+        Self::Roots,
+        Self::Kernels,
+        Self::Images,
+        Self::Artefacts,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debs => "debs",
+            Self::Roots => "roots",
+            Self::Kernels => "kernels",
+            Self::Images => "images",
+            Self::Artefacts => "artefacts",
+        }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The store's root. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store below `cache_dir` (normally `$XDG_CACHE_HOME/labctl`), making its folders.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn open(cache_dir: &Path) -> Result<Self, StoreError> {
+        // The layout's version is part of the path: an older labctl beside this one keeps its own tree.
+        let root = cache_dir.join("v1");
+        for dir in ["staging", "locks"]
+            .into_iter()
+            .chain(Bucket::ALL.map(Bucket::name))
+        {
+            fs::create_dir_all(root.join(dir)).map_err(StoreError::io("make the store's folders"))?;
+        }
+        Ok(Self { root })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the entry `id` of `bucket` is, whether it exists or not.
+    pub fn path(&self, bucket: Bucket, id: &str) -> PathBuf {
+        self.root.join(bucket.name()).join(id)
+    }
+
+    /// A place for work that an interruption may leave half done and a later run may resume (a kernel tree, a
+    /// partial download). The caller holds the entry's lock.
+    pub fn scratch(&self, bucket: Bucket, id: &str) -> PathBuf {
+        self.root.join("staging").join(format!("{bucket}-{id}"))
+    }
+
+    /// The finished entry, when it is there and whole. A damaged one is removed and reported by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn get(&self, bucket: Bucket, id: &str) -> Result<Option<Entry>, StoreError> {
+        Entry::open(self.path(bucket, id))
+    }
+
+    /// The entry `id`, made by `make` in a staging folder when it is missing or damaged. Parallel makers of one
+    /// entry wait for the first and then find its result. `on_damage` is told the name of a damaged entry.
+    ///
+    /// # Errors
+    /// Those of `make`, and I/O errors of the store itself.
+    pub fn get_or_make<E: From<StoreError>>(
+        &self,
+        bucket: Bucket,
+        id: &str,
+        cancel: &Cancel,
+        on_damage: impl FnOnce(&StoreError),
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Entry, E> {
+        match self.get(bucket, id) {
+            Ok(Some(entry)) => return Ok(entry),
+            Ok(None) => {}
+            Err(error @ StoreError::Damaged { .. }) => on_damage(&error),
+            Err(error) => return Err(error.into()),
+        }
+        let _lock = self.lock(bucket, id, cancel)?;
+        let path = self.path(bucket, id);
+        match Entry::open(path.clone()) {
+            Ok(Some(entry)) => return Ok(entry),
+            Ok(None) => {}
+            Err(StoreError::Damaged { .. }) => remove_tree(&path)?,
+            Err(error) => return Err(error.into()),
+        }
+        let staging = tempfile::Builder::new()
+            .prefix(&format!("{bucket}-{}-", &id[..id.len().min(16)]))
+            .tempdir_in(self.root.join("staging"))
+            .map_err(StoreError::io("make a staging folder"))?;
+        make(staging.path())?;
+        Ok(Entry::seal(staging, path)?)
+    }
+
+    /// Takes the exclusive lock of one entry, waiting for whoever holds it.
+    ///
+    /// # Errors
+    /// [`StoreError::Cancelled`] when a stop was asked for while waiting.
+    pub fn lock(&self, bucket: Bucket, id: &str, cancel: &Cancel) -> Result<StoreLock, StoreError> {
+        StoreLock::take(&self.root.join("locks").join(format!("{bucket}-{id}")), cancel)
+    }
+}
+
+/// Removes a folder whose files may be read-only.
+pub(super) fn remove_tree(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io("remove a damaged entry")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
+    }
+
+    fn make(store: &Store, text: &'static str) -> Entry {
+        store
+            .get_or_make::<StoreError>(
+                Bucket::Images,
+                "abc",
+                &Cancel::new(),
+                |_| {},
+                |dir| {
+                    fs::write(dir.join("file"), text).unwrap();
+                    Ok(())
+                },
+            )
+            .unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_made_once() {
+        let (_dir, store) = store();
+        make(&store, "first");
+        let entry = make(&store, "second");
+        assert_eq!(fs::read_to_string(entry.file("file")).unwrap(), "first");
+    }
+
+    #[test]
+    fn a_truncated_file_is_noticed_and_made_again() {
+        let (_dir, store) = store();
+        let entry = make(&store, "first");
+        fs::remove_file(entry.file("file")).unwrap();
+        fs::write(entry.file("file"), "f").unwrap();
+        assert!(matches!(
+            store.get(Bucket::Images, "abc"),
+            Err(StoreError::Damaged { .. })
+        ));
+        let entry = make(&store, "second");
+        assert_eq!(fs::read_to_string(entry.file("file")).unwrap(), "second");
+    }
+
+    #[test]
+    fn a_failed_make_leaves_nothing() {
+        let (_dir, store) = store();
+        let failed = store.get_or_make::<StoreError>(
+            Bucket::Images,
+            "abc",
+            &Cancel::new(),
+            |_| {},
+            |dir| {
+                fs::write(dir.join("half"), "x").unwrap();
+                Err(StoreError::Cancelled)
+            },
+        );
+        assert!(matches!(failed, Err(StoreError::Cancelled)));
+        assert!(store.get(Bucket::Images, "abc").unwrap().is_none());
+        assert_eq!(fs::read_dir(store.root().join("staging")).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,166 @@
+//! A finished entry and the manifest that proves it whole.
+//!
+//! The manifest holds each regular file's size and, for those of at most 64 MiB in small entries, nothing more is
+//! checked on every open than sizes (a `stat` each): re-hashing gigabytes at every start would cost more than the
+//! work it guards. [`Entry::verify`] re-hashes, for `cache` commands and after an unexplained failure.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use super::bucket::remove_tree;
+use crate::digest::Digest;
+
+const MANIFEST: &str = "MANIFEST.json";
+/// Entries with more files than this (toolchain roots) are checked by their manifest's presence alone.
+const CHECKED_FILES: usize = 512;
+
+/// A failure of the store itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {action}")]
+    Io {
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the stored entry `{entry}` is damaged: {what}")]
+    Damaged { entry: String, what: String },
+    #[error("interrupted while waiting for another labctl")]
+    Cancelled,
+}
+
+impl StoreError {
+    /// For `map_err`: names the attempted action.
+    pub fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, source }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    version: u32,
+    /// Relative path -> size and digest, of every regular file (links are followed by nobody and not listed).
+    files: BTreeMap<String, Recorded>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Recorded {
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digest>,
+}
+
+/// A whole entry of the store. Its files are not to be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    path: PathBuf,
+}
+
+impl Entry {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of one file of the entry.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(super) fn open(path: PathBuf) -> Result<Option<Self>, StoreError> {
+        let damaged = |what: String| StoreError::Damaged {
+            entry: path.display().to_string(),
+            what,
+        };
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let manifest = read_manifest(&path).map_err(&damaged)?;
+        if manifest.files.len() <= CHECKED_FILES {
+            for (name, recorded) in &manifest.files {
+                match fs::symlink_metadata(path.join(name)) {
+                    Ok(meta) if meta.len() == recorded.size => {}
+                    Ok(meta) => {
+                        let (got, want) = (meta.len(), recorded.size);
+                        return Err(damaged(format!("`{name}` has {got} bytes instead of {want}")));
+                    }
+                    Err(_) => return Err(damaged(format!("`{name}` is missing"))),
+                }
+            }
+        }
+        Ok(Some(Self { path }))
+    }
+
+    /// Re-reads every file and compares its digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the first file that differs.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let damaged = |what: String| StoreError::Damaged {
+            entry: self.path.display().to_string(),
+            what,
+        };
+        for (name, recorded) in read_manifest(&self.path).map_err(damaged)?.files {
+            let Some(want) = recorded.sha256 else { continue };
+            let got = fs::File::open(self.path.join(&name))
+                .and_then(Digest::of_reader)
+                .map_err(|error| damaged(format!("`{name}`: {error}")))?;
+            if got != want {
+                return Err(damaged(format!("`{name}` has digest {got} instead of {want}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest and renames the staging folder into place. A crash before the rename leaves only a
+    /// staging folder, which nothing reads.
+    pub(super) fn seal(staging: tempfile::TempDir, path: PathBuf) -> Result<Self, StoreError> {
+        let mut files = BTreeMap::new();
+        record_files(staging.path(), staging.path(), &mut files)?;
+        if files.len() <= CHECKED_FILES {
+            for (name, recorded) in &mut files {
+                let file =
+                    fs::File::open(staging.path().join(name)).map_err(StoreError::io("read a new entry"))?;
+                recorded.sha256 = Some(Digest::of_reader(file).map_err(StoreError::io("hash a new entry"))?);
+            }
+        }
+        let manifest = serde_json::to_vec_pretty(&Manifest { version: 1, files })
+            .map_err(|error| StoreError::io("write a manifest")(error.into()))?;
+        fs::write(staging.path().join(MANIFEST), manifest).map_err(StoreError::io("write a manifest"))?;
+        remove_tree(&path)?;
+        let staged = staging.keep();
+        // tempfile makes its folders 0700; the entry is as public as the user's umask lets the rest be.
+        fs::rename(&staged, &path).map_err(StoreError::io("move a new entry into place"))?;
+        Ok(Self { path })
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, String> {
+    let bytes = fs::read(path.join(MANIFEST)).map_err(|error| format!("no manifest: {error}"))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("unreadable manifest: {error}"))
+}
+
+fn record_files(root: &Path, dir: &Path, files: &mut BTreeMap<String, Recorded>) -> Result<(), StoreError> {
+    for entry in fs::read_dir(dir).map_err(StoreError::io("list a new entry"))? {
+        let entry = entry.map_err(StoreError::io("list a new entry"))?;
+        let meta = entry.metadata().map_err(StoreError::io("list a new entry"))?;
+        if meta.is_dir() {
+            record_files(root, &entry.path(), files)?;
+        } else if meta.is_file()
+            && let Ok(name) = entry.path().strip_prefix(root)
+            && let Some(name) = name.to_str()
+        {
+            files.insert(
+                name.to_owned(),
+                Recorded {
+                    size: meta.len(),
+                    sha256: None,
+                },
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The store: everything labctl can make again, content-addressed, under one folder that may be deleted at any
+//! time and shared by several labctls.
+//!
+//! ```text
+//! <root>/v1/<bucket>/<id>/     one finished entry, with MANIFEST.json written last
+//! <root>/v1/staging/           entries being made; renamed into place when whole
+//! <root>/v1/locks/             one lock file per entry being made
+//! ```
+
+mod bucket;
+mod entry;
+mod lock;
+
+pub use bucket::{Bucket, Store};
+pub use entry::{Entry, StoreError};
+pub use lock::StoreLock;

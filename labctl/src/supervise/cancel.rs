@@ -1,0 +1,88 @@
+//! The request to stop, as a value that is passed down. Ctrl-C once asks for an orderly stop; twice, for a kill.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+/// Why work is being stopped. Ordered: a later reason outranks an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// SIGINT, SIGTERM or SIGHUP, once: stop in order, keep the evidence.
+    Interrupted,
+    /// A second signal: kill what runs, skip what is slow.
+    Killed,
+}
+
+/// Work ended because it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Cancelled;
+
+/// A shared flag that can be awaited and polled. Clones are the same flag.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    orderly: CancellationToken,
+    hard: CancellationToken,
+    level: Arc<AtomicU8>,
+}
+
+impl Cancel {
+    /// A flag that only [`Cancel::request`] can raise.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Raises the flag by one level, as one more signal does, and returns the level it now stands at.
+    pub fn request(&self) -> Reason {
+        if self.level.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.orderly.cancel();
+            Reason::Interrupted
+        } else {
+            self.hard.cancel();
+            Reason::Killed
+        }
+    }
+
+    pub fn is_requested(&self) -> bool {
+        self.orderly.is_cancelled()
+    }
+
+    /// For loops on blocking threads.
+    ///
+    /// # Errors
+    /// [`Cancelled`] once a stop was asked for.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.is_requested() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Completes when a stop is asked for.
+    pub async fn requested(&self) {
+        self.orderly.cancelled().await;
+    }
+
+    /// Completes when a kill is asked for.
+    pub async fn killed(&self) {
+        self.hard.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_second_request_outranks_the_first() {
+        let cancel = Cancel::new();
+        assert_eq!(cancel.check(), Ok(()));
+        assert_eq!(cancel.request(), Reason::Interrupted);
+        cancel.requested().await;
+        assert_eq!(cancel.check(), Err(Cancelled));
+        assert_eq!(cancel.clone().request(), Reason::Killed);
+        cancel.killed().await;
+    }
+}

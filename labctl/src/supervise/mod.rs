@@ -1,0 +1,9 @@
+//! Processes and their ends: the one place that starts them, and the request to stop.
+
+mod cancel;
+mod process_record;
+mod spawn;
+
+pub use cancel::{Cancel, Cancelled, Reason};
+pub use process_record::ProcessRecord;
+pub use spawn::{async_command, blocking_command, find_program};

@@ -1,0 +1,18 @@
+//! The tools that labctl runs in sandboxes, as a root file system unpacked from pinned packages. Packages' own
+//! maintainer scripts are never run; the few links that they would have made are made here.
+
+mod links;
+mod root;
+
+pub use root::{PackageFile, Toolchain, ToolchainError};
+
+/// Packages that the closure of a toolchain may leave out, although something depends on them: they configure
+/// installed systems, and nothing here is installed.
+pub const LEFT_OUT: &[&str] = &[
+    "base-files",
+    "debconf",
+    "dpkg",
+    "install-info",
+    "libdebconfclient0",
+    "linux-base",
+];
