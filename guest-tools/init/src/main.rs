@@ -20,10 +20,10 @@ mod modules;
 mod mounts;
 mod net;
 mod netlink;
+mod notify;
 mod power;
 mod reap;
 mod sshd;
-mod uevent;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
