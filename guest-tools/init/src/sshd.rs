@@ -107,7 +107,10 @@ fn spawn() -> Result<Child, SshdError> {
 
 /// The log lies in memory: what is said about a connection is nobody's business on the console.
 fn log_file() -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(LOG)
+    let log = OpenOptions::new().create(true).append(true).open(LOG)?;
+    // What an earlier server wrote says nothing about why this one will end.
+    log.set_len(0)?;
+    Ok(log)
 }
 
 /// The end of the server's log.

@@ -3,7 +3,9 @@
 pub mod evaluate;
 pub mod evidence;
 mod health;
+mod laboratory;
 mod outcome;
+mod programs;
 pub mod results;
 mod rules;
 mod scope;

@@ -4,8 +4,8 @@ use super::evidence::{BuildOutcome, Evidence, Severity, StepRecord, StepStatus};
 use super::health::{self, Health};
 use super::outcome::{Board, Outcome};
 use super::verdict::{Finding, FindingSource};
-use crate::spec::builtin::{Builtin, BuiltinKind, KERNEL_HEALTHY, RUN_COMPLETED};
-use crate::spec::exercise::{Exercise, ModuleRef, Program, Step, StepKind};
+use crate::spec::builtin::{BuiltinKind, KERNEL_HEALTHY};
+use crate::spec::exercise::{Exercise, Step, StepKind};
 
 /// Judges the built-in checks, except the one on the answers.
 pub(super) fn judge(exercise: &Exercise, evidence: &Evidence, board: &mut Board) {
@@ -62,10 +62,10 @@ pub(super) fn compile_findings(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-struct View<'e> {
-    exercise: &'e Exercise,
-    evidence: &'e Evidence,
-    health: Health<'e>,
+pub(super) struct View<'e> {
+    pub(super) exercise: &'e Exercise,
+    pub(super) evidence: &'e Evidence,
+    pub(super) health: Health<'e>,
 }
 
 impl View<'_> {
@@ -159,7 +159,7 @@ impl View<'_> {
 
     fn loads(&self, module: &str, step: &str) -> Outcome {
         let Some(record) = self.record(step) else {
-            return self.not_reached(Some(module));
+            return self.not_reached(step, Some(module));
         };
         match &record.status {
             StepStatus::Exited(0) | StepStatus::Started => Outcome::passed(format!("`{module}` was loaded")),
@@ -183,7 +183,7 @@ impl View<'_> {
                     "the error of init_module is what your init function returned, or a symbol the kernel lacks",
                 )
             }
-            _ => Outcome::blocked(RUN_COMPLETED),
+            _ => self.laboratory_failed(step),
         }
     }
 
@@ -193,7 +193,7 @@ impl View<'_> {
             return Outcome::blocked(loads);
         }
         let Some(record) = self.record(step) else {
-            return self.not_reached(Some(module));
+            return self.not_reached(step, Some(module));
         };
         match &record.status {
             StepStatus::Exited(0) => Outcome::passed(format!("`{module}` was removed")),
@@ -209,197 +209,18 @@ impl View<'_> {
                     "a module needs an exit function, and it must undo what init did",
                 )
             }
-            _ => Outcome::blocked(RUN_COMPLETED),
+            _ => self.laboratory_failed(step),
         }
     }
 
-    fn runs(&self, program: &str, step: &str, board: &Board, builtin: &Builtin) -> Outcome {
-        if let Some(build) = self.evidence.builds.get(program)
-            && build.outcome != BuildOutcome::Ok
-        {
-            return Outcome::blocked(format!("{program}-builds"));
-        }
-        let Some(record) = self.record(step) else {
-            let earlier = self.exercise.builtins();
-            let earlier = earlier.iter().take_while(|other| other.id != builtin.id);
-            let ids: Vec<&str> = earlier
-                .filter(|other| matches!(other.kind, BuiltinKind::Runs { .. }))
-                .map(|other| other.id.as_str())
-                .collect();
-            return match board.obstacle(ids) {
-                Some(id) => Outcome::blocked(id),
-                None => self.not_reached(None),
-            };
-        };
-        let waits = self
-            .step(step)
-            .is_some_and(|step| matches!(step.kind, StepKind::Wait { .. }));
-        let start = self.step(step).and_then(|step| self.until(step));
-        match &record.status {
-            StepStatus::Exited(0) if start.is_none() => Outcome::passed(format!("`{program}` ended with status 0")),
-            StepStatus::Started => Outcome::passed(format!("`{program}` got ready")),
-            _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
-            StepStatus::Exited(code) => {
-                let when = if start.is_some() { " before it was ready" } else { "" };
-                let why = last_line(&record.stderr).map(|line| format!(": {line}")).unwrap_or_default();
-                Outcome::failed(
-                    format!("`{program}` ended with status {code}{when}{why}"),
-                    "check what each system call returns, and return 0 from main when all went well",
-                )
-            }
-            StepStatus::Signaled(signal) => Outcome::failed(
-                format!("`{program}` was killed by SIG{}", signal.trim_start_matches("SIG")),
-                "a segmentation fault is a wrong pointer: look at what the last system call or copy was given",
-            ),
-            StepStatus::TimedOut => match start {
-                Some(until) => Outcome::failed(
-                    format!("`{program}` did not get ready in time: {until}"),
-                    "the experiment goes on when the socket is bound: check the port and what bind() returns",
-                ),
-                None if waits => Outcome::failed(
-                    format!("`{program}` never ended: the datagram did not reach it"),
-                    "is the sender's port the receiver's, in network byte order (htons)? Does it send to 127.0.0.1?",
-                )
-                .mistake("no-packet"),
-                None => Outcome::failed(format!("`{program}` never ended"), "what is it waiting for?"),
-            },
-            StepStatus::Lost | StepStatus::NotRun => Outcome::blocked(RUN_COMPLETED),
-        }
-    }
-
-    /// The laboratory's own part. It can be blocked by the student's code, but never failed by it.
-    fn laboratory(&self) -> Outcome {
-        let evidence = self.evidence;
-        if self.is_hurt() {
-            return Outcome::blocked(KERNEL_HEALTHY);
-        }
-        if let Health::HangsIn(step) = &self.health {
-            return Outcome::blocked(self.id_of_load(step));
-        }
-        if let Some(lost) = &evidence.guest_lost {
-            return Outcome::inconclusive(format!("the guest was lost: {}", lost.reason));
-        }
-        for step in &self.exercise.run {
-            let Some(ours) = self.is_ours(step) else { continue };
-            let status = self
-                .evidence
-                .step(&step.id)
-                .map_or(&StepStatus::NotRun, |record| &record.status);
-            if status.is_success() {
-                continue;
-            }
-            if *status == StepStatus::NotRun {
-                if let Some(obstacle) = self.student_obstacle(step) {
-                    return Outcome::blocked(obstacle);
-                }
-                return Outcome::inconclusive(format!("`{ours}` was never run"));
-            }
-            let what = match status {
-                StepStatus::Exited(code) => format!("ended with status {code}"),
-                StepStatus::Signaled(signal) => {
-                    format!("was killed by SIG{}", signal.trim_start_matches("SIG"))
-                }
-                StepStatus::TimedOut => "took too long".to_owned(),
-                _ => "was lost".to_owned(),
-            };
-            let why = evidence
-                .step(&step.id)
-                .and_then(|record| last_line(&record.stderr));
-            let why = why.map(|line| format!(": {line}")).unwrap_or_default();
-            return Outcome::inconclusive(format!("`{ours}`, a part of the laboratory, {what}{why}"));
-        }
-        if !evidence.steps.is_empty()
-            && evidence
-                .steps
-                .iter()
-                .all(|step| step.status == StepStatus::NotRun)
-            && let Some(build) = self.failed_build()
-        {
-            return Outcome::blocked(build);
-        }
-        if evidence.steps.is_empty() {
-            return match self.failed_build() {
-                Some(build) => Outcome::blocked(build),
-                None => Outcome::inconclusive("nothing was run"),
-            };
-        }
-        Outcome::passed("every step of the experiment ran")
-    }
-
-    /// The name of a step's program or module, if it is the laboratory's.
-    fn is_ours(&self, step: &Step) -> Option<String> {
-        match &step.kind {
-            StepKind::Load {
-                module: ModuleRef::Tool(name),
-                ..
-            }
-            | StepKind::Unload {
-                module: ModuleRef::Tool(name),
-            } => Some(name.clone()),
-            StepKind::Start { program, .. } | StepKind::Exec { program, .. } => ours(program),
-            StepKind::Wait { step } => {
-                let started = self.step(step)?;
-                match &started.kind {
-                    StepKind::Start { program, .. } => ours(program),
-                    _ => None,
-                }
-            }
-            StepKind::Load { .. } | StepKind::Unload { .. } | StepKind::Stop { .. } => None,
-        }
-    }
-
-    /// The student's check that kept a step from being run: a build, or an earlier step.
-    fn student_obstacle(&self, until: &Step) -> Option<String> {
-        for step in self.exercise.run.iter().take_while(|step| step.id != until.id) {
-            let status = self
-                .evidence
-                .step(&step.id)
-                .map_or(&StepStatus::NotRun, |record| &record.status);
-            if status.is_success() {
-                continue;
-            }
-            let builtin = self
-                .exercise
-                .builtins()
-                .into_iter()
-                .find(|builtin| match &builtin.kind {
-                    BuiltinKind::Runs { step: id, .. } => *id == step.id,
-                    _ => false,
-                });
-            if let Some(builtin) = builtin {
-                return Some(builtin.id);
-            }
-        }
-        self.failed_build()
-    }
-
-    fn not_reached(&self, artefact: Option<&str>) -> Outcome {
-        if let Some(name) = artefact
-            && self
-                .evidence
-                .builds
-                .get(name)
-                .is_some_and(|build| build.outcome != BuildOutcome::Ok)
-        {
-            return Outcome::blocked(format!("{name}-builds"));
-        }
-        if self.is_hurt() {
-            return Outcome::blocked(KERNEL_HEALTHY);
-        }
-        match &self.health {
-            Health::HangsIn(step) => Outcome::blocked(self.id_of_load(step)),
-            _ => Outcome::blocked(RUN_COMPLETED),
-        }
-    }
-
-    fn is_hurt(&self) -> bool {
+    pub(super) fn is_hurt(&self) -> bool {
         matches!(
             self.health,
             Health::HurtBy(_) | Health::LostBy(_) | Health::Unexplained(_)
         )
     }
 
-    fn failed_build(&self) -> Option<String> {
+    pub(super) fn failed_build(&self) -> Option<String> {
         self.exercise
             .build
             .iter()
@@ -412,33 +233,19 @@ impl View<'_> {
             .map(|artefact| format!("{}-builds", artefact.name))
     }
 
-    fn id_of_load(&self, step: &str) -> String {
+    pub(super) fn id_of_load(&self, step: &str) -> String {
         match self.step(step).map(|step| &step.kind) {
             Some(StepKind::Load { module, .. }) => format!("{}-loads", module.name()),
             _ => KERNEL_HEALTHY.to_owned(),
         }
     }
 
-    fn step(&self, id: &str) -> Option<&Step> {
+    pub(super) fn step(&self, id: &str) -> Option<&Step> {
         self.exercise.run.iter().find(|step| step.id == id)
     }
 
-    /// For a `start`: what it was waited for.
-    fn until(&self, step: &Step) -> Option<&'static str> {
-        use crate::spec::exercise::Until;
-        match &step.kind {
-            StepKind::Start { until, .. } => Some(match until {
-                Until::Started => "it could not be started",
-                Until::Output(_) => "it did not print what was expected",
-                Until::UdpBound(_) => "no UDP socket was bound to the port",
-                Until::TcpListening(_) => "no TCP socket listened on the port",
-            }),
-            _ => None,
-        }
-    }
-
     /// The record of a step that was begun.
-    fn record(&self, step: &str) -> Option<&StepRecord> {
+    pub(super) fn record(&self, step: &str) -> Option<&StepRecord> {
         self.evidence
             .step(step)
             .filter(|record| record.status != StepStatus::NotRun)
@@ -446,17 +253,11 @@ impl View<'_> {
 
     fn log_about(&self, module: &str) -> Option<&str> {
         let prefix = format!("{module}: ");
-        let lines = self.evidence.kernel_log.iter().map(|record| record.text.as_str());
-        lines
-            .filter(|line| line.starts_with(&prefix) && !line.contains("taint"))
-            .next_back()
+        let mut lines = self.evidence.kernel_log.iter().map(|record| record.text.as_str());
+        lines.rfind(|line| line.starts_with(&prefix) && !line.contains("taint"))
     }
 }
 
-fn ours(program: &Program) -> Option<String> {
-    (!program.is_student()).then(|| program.name().to_owned())
-}
-
-fn last_line(text: &str) -> Option<&str> {
+pub(super) fn last_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).rfind(|line| !line.is_empty())
 }

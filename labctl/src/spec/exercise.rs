@@ -27,7 +27,7 @@ pub struct Exercise {
     pub title: String,
     /// A paragraph for the student; may be empty.
     pub summary: String,
-    /// Kconfig symbols without `CONFIG_` that the guest's kernel must have (`y` or `m`).
+    /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,
     /// The numbers that the worksheet is about.
     pub givens: Vec<Given>,
@@ -102,7 +102,7 @@ pub struct Witness {
 ///
 /// What a runner does when something goes wrong, so that as much as possible can be judged:
 /// a step whose artefact was not built, or whose `Load`/`Start` (for `Unload`, `Wait`, `Stop`) failed, is `NotRun`; a failed `Load`
-/// does not stop the run; after a failed `Start`, `Exec` or `Wait` the later `Start`, `Exec` and `Wait` are `NotRun`; `Unload`
+/// does not stop the run, one that timed out does; after a failed `Start`, `Exec` or `Wait` the later `Start`, `Exec` and `Wait` are `NotRun`; `Unload`
 /// and `Stop` are always tried; once the guest is lost everything later is `NotRun`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {

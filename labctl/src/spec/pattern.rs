@@ -380,7 +380,10 @@ mod tests {
         proptest! {
             #[test]
             fn no_line_panics(line in "\\PC{0,80}", prefix in prop_oneof![Just(""), Just("[COPY1] PID="), Just("[COPY1] PID=1 dest=")]) {
-                let _ = super::copy1().matches(&format!("{prefix}{line}"));
+                let line = format!("{prefix}{line}");
+                if let Err(difference) = super::copy1().matches(&line) {
+                    prop_assert!(line.is_char_boundary(difference.matched), "{difference}");
+                }
             }
 
             #[test]

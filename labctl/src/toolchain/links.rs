@@ -7,14 +7,14 @@ use fs_err as fs;
 
 /// Folders that sandboxes mount something on. The root is read-only by then, so that they have to be there.
 const MOUNT_POINTS: [&str; 8] = [
-    "dev",
-    "proc",
-    "tmp",
     "build/archive",
     "build/linux",
-    "workspace",
+    "dev",
     "out",
+    "proc",
+    "tmp",
     "usr/src",
+    "workspace",
 ];
 
 /// The merged `/usr` (Debian's `base-files` ships these four links).

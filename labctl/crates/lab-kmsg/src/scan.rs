@@ -38,6 +38,8 @@ pub enum Event {
 pub struct ConsoleScanner {
     splitter: Splitter,
     timed: bool,
+    /// An oops has been reported whose `Oops: … [#1]` line is still to come.
+    announced: bool,
 }
 
 impl ConsoleScanner {
@@ -59,9 +61,44 @@ impl ConsoleScanner {
         // was told otherwise. Neither can speak with the other's voice.
         match line.origin {
             Origin::Untimed => {
-                init_event(line).or_else(|| if self.timed { None } else { kernel_event(line) })
+                init_event(line).or_else(|| if self.timed { None } else { self.kernel_event(line) })
             }
-            _ => kernel_event(line),
+            _ => self.kernel_event(line),
+        }
+    }
+
+    fn kernel_event(&mut self, line: &LogLine) -> Option<Event> {
+        if let Some(rest) = line.text.strip_prefix("Linux version ") {
+            let release = rest.split(' ').next().unwrap_or_default();
+            return Some(Event::Kernel {
+                release: shown(release),
+            });
+        }
+        if line.text.starts_with("---[ end Kernel panic") {
+            return Some(Event::PanicEnd);
+        }
+        let opening = splat::opening(&line.text)?;
+        if opening.goes_on() && std::mem::take(&mut self.announced) {
+            return None;
+        }
+        let kind = opening.kind;
+        let title = shown(&line.text);
+        match kind.severity() {
+            Severity::Panic => {
+                let reason = title
+                    .strip_prefix("Kernel panic - not syncing: ")
+                    .unwrap_or(&title);
+                Some(Event::Panic {
+                    kind,
+                    reason: reason.to_owned(),
+                })
+            }
+            Severity::Oops => {
+                self.announced = kind.is_announced();
+                Some(Event::Oops { kind, title })
+            }
+            _ if kind == SplatKind::BootTrouble => Some(Event::BootTrouble { title }),
+            _ => None,
         }
     }
 }
@@ -87,32 +124,6 @@ fn init_event(line: &LogLine) -> Option<Event> {
         stage: stage.to_owned(),
         why: shown(why),
     })
-}
-
-fn kernel_event(line: &LogLine) -> Option<Event> {
-    if let Some(rest) = line.text.strip_prefix("Linux version ") {
-        let release = rest.split(' ').next().unwrap_or_default();
-        return Some(Event::Kernel {
-            release: shown(release),
-        });
-    }
-    if line.text.starts_with("---[ end Kernel panic") {
-        return Some(Event::PanicEnd);
-    }
-    let kind = splat::opening(&line.text)?.kind;
-    let title = shown(&line.text);
-    match kind.severity() {
-        Severity::Panic => {
-            let reason = title
-                .strip_prefix("Kernel panic - not syncing: ")
-                .unwrap_or(&title)
-                .to_owned();
-            Some(Event::Panic { kind, reason })
-        }
-        Severity::Oops => Some(Event::Oops { kind, title }),
-        _ if kind == SplatKind::BootTrouble => Some(Event::BootTrouble { title }),
-        _ => None,
-    }
 }
 
 fn shown(text: &str) -> String {
@@ -141,6 +152,7 @@ mod tests {
         labctl-init: fatal: layers: cannot mount `/dev/vda`: EIO\r\n\
         labctl-init: sshd-exited 127\r\n\
         [    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000\r\n\
+        [    1.000050] Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI\r\n\
         [    1.000100] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n\
         [    1.000200] ---[ end Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100 ]---\r\n";
 

@@ -1,7 +1,7 @@
 //! Console logs of every kind of failure, and what they have to come out as.
 //!
-//! The logs were written by hand after the kernel's format strings (6.12); logs of real guests are beside the host program's
-//! tests.
+//! The logs called `real-…` are the ends of consoles of real guests (Debian's 6.12 under TCG, a module made to crash); the
+//! others were written by hand after the kernel's format strings.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write as _;
@@ -85,6 +85,15 @@ fn every_log_has_its_reports() {
             "boot-trouble | nobody | - 0\nboot-failure | nobody | swapper/0 1\n",
         ),
         (
+            "real-null-in-handler.log",
+            "null-dereference | crash Instruction | sender 152\npanic | nobody | - 0 consequence\n",
+        ),
+        (
+            "real-warn-and-gpf.log",
+            "warning | crash Named | sender 157\nwarning | crash Named | sender 157\nwarning | crash Named | sender 157\n\
+             general-protection | crash Instruction | sender 160\npanic | nobody | - 0 consequence\n",
+        ),
+        (
             "stack-smash.log",
             "stack-protector | send_trace Named | sender 177\n",
         ),
@@ -161,6 +170,45 @@ fn a_probe_that_outlives_its_module_is_traced_to_it() {
     assert_eq!(found[0].last_unloaded.as_deref(), Some("send_trace"));
     assert_eq!(found[0].blame().unwrap().reason, BlameReason::Unloaded);
     assert!(found[0].in_probe_handler());
+}
+
+#[test]
+fn flags_that_no_processor_has_are_noticed() {
+    let text = String::from_utf8(read("null-in-handler.log")).unwrap();
+    let found = find(&console::parse(
+        text.replace("EFLAGS: 00000202", "EFLAGS: 41a0e602").as_bytes(),
+    ));
+    assert!(found[0].impossible_flags);
+    assert!(
+        splats("null-in-handler.log")
+            .iter()
+            .all(|splat| !splat.impossible_flags)
+    );
+}
+
+#[test]
+fn what_a_breakpoint_interrupted_is_a_frame() {
+    let oops = &splats("real-null-in-handler.log")[0];
+    let reliable: Vec<_> = oops
+        .frames
+        .iter()
+        .filter(|f| f.reliable)
+        .map(|f| f.loc.symbol.as_str())
+        .collect();
+    assert_eq!(
+        reliable[..6],
+        [
+            "pre",
+            "kprobe_int3_handler",
+            "exc_int3",
+            "asm_exc_int3",
+            "_copy_from_iter",
+            "copy_page_from_iter"
+        ]
+    );
+    assert!(oops.in_probe_handler());
+    assert_eq!(oops.rip.as_ref().unwrap().offset, 0x1d);
+    assert_eq!(splats("real-warn-and-gpf.log")[0].detail, ["length 13 is odd"]);
 }
 
 #[test]

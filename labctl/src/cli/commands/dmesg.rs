@@ -60,7 +60,10 @@ fn print(records: impl IntoIterator<Item = Record>) -> Result<(), Failure> {
     for record in records {
         let (seconds, micros) = (record.ts_us / 1_000_000, record.ts_us % 1_000_000);
         for line in record.lines() {
-            text.push_str(&format!("[{seconds:5}.{micros:06}] {}\n", sanitize::line(&line, 4000)));
+            text.push_str(&format!(
+                "[{seconds:5}.{micros:06}] {}\n",
+                sanitize::line(&line, 4000)
+            ));
         }
     }
     if !text.is_empty() {

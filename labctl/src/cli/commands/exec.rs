@@ -34,14 +34,20 @@ pub(super) async fn run(
 }
 
 /// Runs `command` with this process's own streams, for as long as it takes.
-pub(super) async fn pass_through(context: &Context, guest: &Guest, command: &[String]) -> Result<Exit, Failure> {
+pub(super) async fn pass_through(
+    context: &Context,
+    guest: &Guest,
+    command: &[String],
+) -> Result<Exit, Failure> {
     context.ui.clear();
     let command = Command::program(command)?;
     let exec = Exec::new(command)
         .stdin(Input::Reader(Box::new(tokio::io::stdin())))
         .stdout(Sink::write(tokio::io::stdout()))
         .stderr(Sink::write(tokio::io::stderr()));
-    let finished = guest.exec(exec, Deadline::after(Duration::MAX), &context.cancel).await?;
+    let finished = guest
+        .exec(exec, Deadline::after(Duration::MAX), &context.cancel)
+        .await?;
     match finished.outcome {
         Outcome::Lost(lost) => Err(Failure::from_error(Exit::Inconclusive, &lost)
             .hint("`labctl dmesg` shows whether the guest's kernel is to blame")),
@@ -77,5 +83,8 @@ fn signal_number(name: &str) -> u8 {
         ("ALRM", 14),
         ("TERM", 15),
     ];
-    NAMES.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| *number)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or(0, |(_, number)| *number)
 }

@@ -193,6 +193,10 @@ fn registers(splat: &mut Splat, place: &Place, text: &str) -> bool {
             "RDX:" => &mut splat.registers.rdx,
             "RAX:" => &mut splat.registers.rax,
             "RSP:" => &mut splat.registers.rsp,
+            "EFLAGS:" => {
+                splat.impossible_flags |= value.is_some_and(is_impossible);
+                continue;
+            }
             "CR2:" => &mut splat.registers.cr2,
             _ => continue,
         };
@@ -201,6 +205,13 @@ fn registers(splat: &mut Splat, place: &Place, text: &str) -> bool {
         }
     }
     true
+}
+
+/// Bit 1 of the flags is always set; bits 3, 5, 15 and 22 to 63 never are (Intel SDM, volume 1, 3.4.3).
+fn is_impossible(flags: u64) -> bool {
+    const ALWAYS: u64 = 1 << 1;
+    const NEVER: u64 = !0x3f_ffff | 0x8028;
+    flags & ALWAYS == 0 || flags & NEVER != 0
 }
 
 /// `Modules linked in: a(OE) b [last unloaded: c(OE)]` (`print_modules` in `kernel/module/main.c`).

@@ -130,14 +130,7 @@ impl Search {
         let Some(open) = &mut self.open else {
             return false;
         };
-        let announced = matches!(
-            open.splat.kind,
-            SplatKind::NullDereference
-                | SplatKind::PageFault
-                | SplatKind::KernelBug
-                | SplatKind::StackOverflow
-        );
-        if !announced || open.died {
+        if !open.splat.kind.is_announced() || open.died {
             return false;
         }
         open.died = true;
@@ -232,6 +225,7 @@ fn new_splat(index: usize, line: &LogLine, opening: Opening, cut: Option<Cut>) -
         last_unloaded: None,
         lines: LineRange { first, last: index },
         ts_us: line.ts_us,
+        impossible_flags: false,
         consequence: false,
     }
 }

@@ -138,6 +138,14 @@ impl SplatKind {
         }
     }
 
+    /// Whether the kernel names this fault on a line of its own, before the one that counts the oopses (`[#1]`).
+    pub(crate) fn is_announced(self) -> bool {
+        matches!(
+            self,
+            Self::NullDereference | Self::PageFault | Self::KernelBug | Self::StackOverflow
+        )
+    }
+
     pub fn severity(self) -> Severity {
         match self {
             Self::Panic | Self::BootFailure | Self::StackProtector | Self::DoubleFault => Severity::Panic,

@@ -82,6 +82,10 @@ pub struct Splat {
     pub lines: LineRange,
     /// Microseconds since boot, of the opening line.
     pub ts_us: Option<u64>,
+    /// The flags register shows what no processor has. Either a stack was overwritten or, where no code of anybody's can be
+    /// blamed, the emulator is at fault: QEMU before 8.0 lets an interrupt after `cmpxchg16b` see a stale condition
+    /// code (TCG), and the guest dies of it in many ways.
+    pub impossible_flags: bool,
     /// This panic only says that an earlier report was fatal.
     pub consequence: bool,
 }

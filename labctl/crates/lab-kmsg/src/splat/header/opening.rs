@@ -33,6 +33,11 @@ pub(in crate::splat) enum Extent {
 }
 
 impl Opening {
+    /// Whether this is a `[#1]` line, which goes on with a fault that was announced.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.extent == Extent::Die
+    }
+
     pub(super) fn new(kind: Kind, extent: Extent) -> Self {
         Self {
             kind,

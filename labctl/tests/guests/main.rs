@@ -1,0 +1,11 @@
+//! The built program against real kernels in real guests, under whatever accelerator this host has.
+//!
+//! Skips, with the reason, where QEMU or bubblewrap is missing; with `LABCTL_FORBID_SKIP` that is a failure. Kernels
+//! and images live in the user's own store, so that a second run is quick.
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stderr, reason = "a skip has to say why")]
+
+mod bed;
+mod grading;
+mod journey;
+mod leaves;
