@@ -291,6 +291,25 @@ mod tests {
     }
 
     #[test]
+    fn no_exclusion_takes_a_kconfig_file() {
+        let plan = planned(2);
+        let patterns: Vec<&str> = plan.steps[0]
+            .argv
+            .iter()
+            .filter_map(|arg| arg.strip_prefix("--exclude=linux-source-6.12/"))
+            .collect();
+        assert!(patterns.contains(&"arch/arm/*.[chS]"));
+        // A pattern without a suffix takes a whole folder; Kconfig reads arch/*/crypto/Kconfig and every driver's.
+        let folders = patterns.iter().filter(|pattern| !pattern.contains('*'));
+        for folder in folders {
+            assert!(
+                folder.ends_with("/configs") || folder.starts_with("tools/"),
+                "{folder}"
+            );
+        }
+    }
+
+    #[test]
     fn the_number_of_jobs_reaches_make_and_nothing_else() {
         let (one, four) = (planned(1), planned(4));
         assert!(four.steps[2].argv.contains(&"-j4".to_owned()));
