@@ -163,11 +163,13 @@ impl View<'_> {
         };
         match &record.status {
             StepStatus::Exited(0) | StepStatus::Started => Outcome::passed(format!("`{module}` was loaded")),
-            StepStatus::TimedOut if self.health == Health::HangsIn(step) => Outcome::failed(
-                format!("loading `{module}` never returned"),
-                "insmod waits for the module's init function: it must register the probe and return",
-            )
-            .mistake("hang"),
+            StepStatus::TimedOut | StepStatus::Lost if self.health == Health::HangsIn(step) => {
+                Outcome::failed(
+                    format!("loading `{module}` never returned"),
+                    "insmod waits for the module's init function: it must register the probe and return",
+                )
+                .mistake("hang")
+            }
             _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
             StepStatus::Exited(_) | StepStatus::Signaled(_) => {
                 let why = last_line(&record.stderr);
