@@ -11,25 +11,25 @@
 //!
 //! `tests/it/tidy.rs` holds the edges. ARCHITECTURE.md has the map.
 
+pub mod accel;
+pub mod apt;
+pub mod cbuild;
+pub mod cli;
 pub mod deadline;
 pub mod digest;
-pub mod event;
-pub mod grade;
-pub mod run_dir;
-pub mod spec;
 pub mod embedded;
-pub mod supervise;
-pub mod store;
-pub mod apt;
-pub mod sandbox;
-pub mod toolchain;
-pub mod cbuild;
-pub mod kernel;
-pub mod image;
-pub mod accel;
-pub mod vm;
-pub mod guest;
-pub mod session;
+pub mod event;
 pub mod exercise;
+pub mod grade;
+pub mod guest;
+pub mod image;
+pub mod kernel;
 pub mod report;
-pub mod cli;
+pub mod run_dir;
+pub mod sandbox;
+pub mod session;
+pub mod spec;
+pub mod store;
+pub mod supervise;
+pub mod toolchain;
+pub mod vm;

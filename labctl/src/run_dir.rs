@@ -28,8 +28,14 @@ impl RunDir {
 
     /// A run recorded before: its folder, or the evidence file in it.
     pub fn existing(path: &Path) -> Self {
-        let path = if path.is_file() { path.parent().unwrap_or(path) } else { path };
-        Self { path: path.to_owned() }
+        let path = if path.is_file() {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        };
+        Self {
+            path: path.to_owned(),
+        }
     }
 
     pub fn path(&self) -> &Path {

@@ -127,6 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test starts a process")]
     fn a_process_is_started_with_nothing_masked() {
         let mut events = Events::open().unwrap();
         let status = events

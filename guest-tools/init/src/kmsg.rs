@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::uevent;
+use crate::notify::{self, About};
 
 /// The port's name on QEMU's command line.
 const PORT: &str = "org.labctl.kmsg";
@@ -119,7 +119,8 @@ fn find_port() -> io::Result<Option<PathBuf>> {
             .flatten()
             .filter(|device| device.exists())
     };
-    let appeared = uevent::wait_until(PORT_DEADLINE, || look().is_some()).map_err(io::Error::other)?;
+    let appeared =
+        notify::wait_until(About::Devices, PORT_DEADLINE, || look().is_some()).map_err(io::Error::other)?;
     Ok(if appeared { look() } else { None })
 }
 

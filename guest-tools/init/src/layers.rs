@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
-use crate::uevent::{self, UeventError};
+use crate::notify::{self, About, NotifyError};
 
 const LIST: &str = "/etc/lab/layers";
 const LAYERS: &str = "/layers";
@@ -33,7 +33,7 @@ pub(crate) enum LayerError {
         /// The disk.
         device: PathBuf,
         #[source]
-        source: UeventError,
+        source: NotifyError,
     },
     /// The mount point could not be made.
     #[error("cannot make `{at}`")]
@@ -104,9 +104,11 @@ fn parse_line(line: &str) -> Result<Layer, LayerError> {
 fn mount_one(layer: &Layer) -> Result<(), LayerError> {
     let Layer { device, root } = layer;
     let appeared =
-        uevent::wait_until(DISK_DEADLINE, || device.exists()).map_err(|source| LayerError::Wait {
-            device: device.clone(),
-            source,
+        notify::wait_until(About::Devices, DISK_DEADLINE, || device.exists()).map_err(|source| {
+            LayerError::Wait {
+                device: device.clone(),
+                source,
+            }
         })?;
     if !appeared {
         return Err(LayerError::NoDisk(device.clone()));

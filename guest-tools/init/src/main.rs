@@ -20,13 +20,14 @@ mod modules;
 mod mounts;
 mod net;
 mod netlink;
+mod notify;
 mod power;
 mod reap;
 mod sshd;
-mod uevent;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
+use std::thread;
 
 use lab_proto::stage::Stage;
 use nix::unistd::getpid;
@@ -56,7 +57,15 @@ fn boot() -> Result<Infallible, Fatal> {
 
     // Before the first thread exists, which inherits the mask.
     let mut events = Events::open().at(Stage::Mounts)?;
-    mounts::kernel_file_systems().at(Stage::Mounts)?;
+    mounts::needed_file_systems().at(Stage::Mounts)?;
+
+    // The server takes longer to start than everything below together, and it can do so on another processor:
+    // it listens on every address, so it needs no device, and until the network is up nobody can reach it.
+    events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
+    let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
+
+    // Some take long (bpf: a quarter of a second on a busy host), and the stages before the network need none.
+    let optional = thread::spawn(mounts::optional_file_systems);
     mounts::settings().at(Stage::Mounts)?;
     power::own_ctrl_alt_del().at(Stage::Mounts)?;
     console.stage(Stage::Mounts);
@@ -68,11 +77,14 @@ fn boot() -> Result<Infallible, Fatal> {
     layers::mount_listed().at(Stage::Layers)?;
     console.stage(Stage::Layers);
 
+    // Whoever gets in finds everything in its place: nobody gets in before the network is up.
+    optional
+        .join()
+        .map_err(|_| "the mounting thread panicked")
+        .at(Stage::Mounts)?;
+
     net::up().at(Stage::Network)?;
     console.stage(Stage::Network);
-
-    events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
-    let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
     console.stage(Stage::Sshd);
 
     let mut is_ready = false;

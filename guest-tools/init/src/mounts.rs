@@ -12,8 +12,6 @@ struct FileSystem {
     at: &'static str,
     flags: MsFlags,
     options: &'static str,
-    /// Without it the guest is of no use; the others exist only on kernels that were built with them.
-    is_needed: bool,
 }
 
 const HARDENED: MsFlags = MsFlags::MS_NOSUID
@@ -22,42 +20,35 @@ const HARDENED: MsFlags = MsFlags::MS_NOSUID
 const DEV_FLAGS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC);
 const TMP_FLAGS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV);
 
-const fn needed(kind: &'static str, at: &'static str, flags: MsFlags, options: &'static str) -> FileSystem {
+const fn fs(kind: &'static str, at: &'static str, flags: MsFlags, options: &'static str) -> FileSystem {
     FileSystem {
         kind,
         at,
         flags,
         options,
-        is_needed: true,
     }
 }
 
-const fn optional(kind: &'static str, at: &'static str) -> FileSystem {
-    FileSystem {
-        kind,
-        at,
-        flags: HARDENED,
-        options: "",
-        is_needed: false,
-    }
-}
-
-const DEV: FileSystem = needed("devtmpfs", "/dev", DEV_FLAGS, "mode=0755");
+const DEV: FileSystem = fs("devtmpfs", "/dev", DEV_FLAGS, "mode=0755");
 
 /// In the order of mounting: what is mounted inside of another comes after it.
-const ALL: [FileSystem; 11] = [
-    needed("proc", "/proc", HARDENED, ""),
-    needed("sysfs", "/sys", HARDENED, ""),
+const NEEDED: [FileSystem; 6] = [
+    fs("proc", "/proc", HARDENED, ""),
+    fs("sysfs", "/sys", HARDENED, ""),
     // gid 5 is `tty`: dropbear hands a terminal to that group.
-    needed("devpts", "/dev/pts", DEV_FLAGS, "mode=0620,ptmxmode=0666,gid=5"),
-    needed("tmpfs", "/dev/shm", TMP_FLAGS, "mode=1777"),
-    needed("tmpfs", "/run", TMP_FLAGS, "mode=0755"),
-    needed("tmpfs", "/tmp", TMP_FLAGS, "mode=1777"),
-    optional("debugfs", "/sys/kernel/debug"),
-    optional("tracefs", "/sys/kernel/tracing"),
-    optional("securityfs", "/sys/kernel/security"),
-    optional("bpf", "/sys/fs/bpf"),
-    optional("cgroup2", "/sys/fs/cgroup"),
+    fs("devpts", "/dev/pts", DEV_FLAGS, "mode=0620,ptmxmode=0666,gid=5"),
+    fs("tmpfs", "/dev/shm", TMP_FLAGS, "mode=1777"),
+    fs("tmpfs", "/run", TMP_FLAGS, "mode=0755"),
+    fs("tmpfs", "/tmp", TMP_FLAGS, "mode=1777"),
+];
+
+/// They exist only on kernels that were built with them.
+const OPTIONAL: [FileSystem; 5] = [
+    fs("debugfs", "/sys/kernel/debug", HARDENED, ""),
+    fs("tracefs", "/sys/kernel/tracing", HARDENED, ""),
+    fs("securityfs", "/sys/kernel/security", HARDENED, ""),
+    fs("bpf", "/sys/fs/bpf", HARDENED, ""),
+    fs("cgroup2", "/sys/fs/cgroup", HARDENED, ""),
 ];
 
 /// A file system that could not be mounted, or a setting that the kernel refused.
@@ -96,9 +87,16 @@ pub(crate) fn dev() -> Result<(), MountError> {
     DEV.mount()
 }
 
-/// Mounts everything else.
-pub(crate) fn kernel_file_systems() -> Result<(), MountError> {
-    ALL.iter().try_for_each(FileSystem::mount)
+/// Mounts what the guest is of no use without.
+pub(crate) fn needed_file_systems() -> Result<(), MountError> {
+    NEEDED.iter().try_for_each(FileSystem::mount)
+}
+
+/// Mounts what this kernel has of the rest.
+pub(crate) fn optional_file_systems() {
+    for file_system in &OPTIONAL {
+        file_system.mount().ok();
+    }
 }
 
 impl FileSystem {
@@ -115,10 +113,8 @@ impl FileSystem {
             self.flags,
             Some(self.options),
         ) {
-            Ok(()) => Ok(()),
-            // The kernel may have mounted it before init (CONFIG_DEVTMPFS_MOUNT).
-            Err(Errno::EBUSY) => Ok(()),
-            Err(_) if !self.is_needed => Ok(()),
+            // Busy: the kernel mounted it before init (CONFIG_DEVTMPFS_MOUNT).
+            Ok(()) | Err(Errno::EBUSY) => Ok(()),
             Err(source) => Err(MountError::Mount {
                 kind: self.kind,
                 at: self.at,

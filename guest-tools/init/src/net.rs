@@ -5,14 +5,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
 use crate::netlink::{Request, acknowledged};
-use crate::uevent::{self, UeventError};
+use crate::notify::{self, About, NotifyError};
 
 const DEVICES: &str = "/sys/class/net";
 const LOOPBACK: &str = "lo";
@@ -21,8 +21,9 @@ const PREFIX: u8 = 24;
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// `ARPHRD_ETHER` of `include/uapi/linux/if_arp.h`.
 const ETHERNET: u32 = 1;
-/// A device that the kernel has not shown by then is not attached, or has no driver.
-const DEVICE_DEADLINE: Duration = Duration::from_secs(10);
+/// A device that the kernel has not shown by then is not attached or has no driver; a link that is not up by
+/// then will not come up.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The network could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +32,11 @@ pub(crate) enum NetError {
     #[error("cannot read `{DEVICES}`")]
     Devices(#[source] io::Error),
     /// The kernel's device messages cannot be had.
-    #[error("cannot wait for an ethernet device")]
-    Wait(#[from] UeventError),
+    #[error("cannot wait for the ethernet device")]
+    Wait(#[from] NotifyError),
+    /// The device stays without a link.
+    #[error("the ethernet device has no link")]
+    NoLink,
     /// No ethernet device appeared.
     #[error("no ethernet device")]
     NoDevice,
@@ -64,7 +68,7 @@ pub(crate) fn up() -> Result<(), NetError> {
     let loopback = read_number(&devices.join(LOOPBACK).join("ifindex")).map_err(NetError::Devices)?;
     routing.ask("set the loopback up", &Request::link_up(loopback))?;
 
-    if !uevent::wait_until(DEVICE_DEADLINE, || {
+    if !notify::wait_until(About::Devices, DEADLINE, || {
         first_ethernet(devices).is_ok_and(|d| d.is_some())
     })? {
         return Err(NetError::NoDevice);
@@ -74,26 +78,49 @@ pub(crate) fn up() -> Result<(), NetError> {
         .ok_or(NetError::NoDevice)?;
     routing.ask(
         "give the ethernet device its address",
-        &Request::address(ethernet, ADDRESS, PREFIX),
+        &Request::address(ethernet.index, ADDRESS, PREFIX),
     )?;
-    routing.ask("set the ethernet device up", &Request::link_up(ethernet))?;
+    routing.ask("set the ethernet device up", &Request::link_up(ethernet.index))?;
     routing.ask(
         "set the default route",
-        &Request::default_route(ethernet, GATEWAY),
-    )
+        &Request::default_route(ethernet.index, GATEWAY),
+    )?;
+
+    // The kernel starts to send a moment after the device is up. What is answered before is lost, and the host's
+    // side repeats a lost connection request only after seconds.
+    if !notify::wait_until(About::Links, DEADLINE, || is_operational(&ethernet.at))? {
+        return Err(NetError::NoLink);
+    }
+    Ok(())
 }
 
-/// The index of the ethernet device that the kernel found first. Devices without hardware behind them, such as
-/// `dummy0`, call themselves ethernet too.
-fn first_ethernet(devices: &Path) -> io::Result<Option<u32>> {
+/// A network device as sysfs shows it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Device {
+    index: u32,
+    at: PathBuf,
+}
+
+/// The ethernet device that the kernel found first. Devices without hardware behind them, such as `dummy0`,
+/// call themselves ethernet too.
+fn first_ethernet(devices: &Path) -> io::Result<Option<Device>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(devices)? {
-        let device = entry?.path();
-        if device.join("device").exists() && read_number(&device.join("type"))? == ETHERNET {
-            found.push(read_number(&device.join("ifindex"))?);
+        let at = entry?.path();
+        if at.join("device").exists() && read_number(&at.join("type"))? == ETHERNET {
+            found.push(Device {
+                index: read_number(&at.join("ifindex"))?,
+                at,
+            });
         }
     }
     Ok(found.into_iter().min())
+}
+
+/// Whether the device can send (RFC 2863; `unknown` is a driver that does not watch its link).
+fn is_operational(device: &Path) -> bool {
+    let state = fs::read_to_string(device.join("operstate"));
+    state.is_ok_and(|state| matches!(state.trim(), "up" | "unknown"))
 }
 
 fn read_number(path: &Path) -> io::Result<u32> {
@@ -150,7 +177,11 @@ mod tests {
         add(root.path(), "dummy0", 2, 1, false);
         add(root.path(), "eth1", 4, 1, true);
         add(root.path(), "eth0", 3, 1, true);
-        assert_eq!(first_ethernet(root.path()).unwrap(), Some(3));
+        let expected = Device {
+            index: 3,
+            at: root.path().join("eth0"),
+        };
+        assert_eq!(first_ethernet(root.path()).unwrap(), Some(expected));
     }
 
     #[test]
@@ -158,5 +189,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         add(root.path(), "lo", 1, 772, false);
         assert_eq!(first_ethernet(root.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_link_is_operational_when_it_is_up_or_not_watched() {
+        let root = tempfile::tempdir().unwrap();
+        for (state, expected) in [
+            ("up", true),
+            ("unknown", true),
+            ("down", false),
+            ("lowerlayerdown", false),
+            ("dormant", false),
+        ] {
+            fs::write(root.path().join("operstate"), format!("{state}\n")).unwrap();
+            assert_eq!(is_operational(root.path()), expected, "{state}");
+        }
+        assert!(!is_operational(&root.path().join("missing")));
     }
 }

@@ -84,15 +84,24 @@ impl LockFile {
     /// The lock without the sets that `sets` does not name, and without the packages that only they need.
     #[must_use]
     pub fn only(&self, sets: &[&str]) -> LockFile {
-        let kept: BTreeMap<_, _> =
-            self.sets.iter().filter(|(name, _)| sets.contains(&name.as_str())).map(|(name, set)| (name.clone(), set.clone())).collect();
+        let kept: BTreeMap<_, _> = self
+            .sets
+            .iter()
+            .filter(|(name, _)| sets.contains(&name.as_str()))
+            .map(|(name, set)| (name.clone(), set.clone()))
+            .collect();
         let packages = self
             .packages
             .iter()
             .filter(|(name, _)| kept.values().any(|set| set.packages.contains(name)))
             .map(|(name, pin)| (name.clone(), pin.clone()))
             .collect();
-        LockFile { suite: self.suite.clone(), release: self.release.clone(), sets: kept, packages }
+        LockFile {
+            suite: self.suite.clone(),
+            release: self.release.clone(),
+            sets: kept,
+            packages,
+        }
     }
 
     /// Whether the lock answers `request`; if not, the intent was edited and `labctl lock` has to be run.

@@ -389,5 +389,13 @@ mod tests {
         assert_eq!(lock.set("base").unwrap().count(), 3);
         assert!(lock.set("none").is_none());
         assert_eq!(lock.total_size(), 36);
+        assert_eq!(
+            (
+                lock.only(&["base"]).packages.len(),
+                lock.only(&["net", "none"]).packages.len()
+            ),
+            (3, 0)
+        );
+        assert_eq!(lock.only(&["base", "net"]), lock);
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! `ensure` needs no mirror, and looks for none, while the store has everything.
 
+mod address;
 mod archive;
 mod download;
 mod drift;
@@ -20,6 +21,7 @@ mod one_line;
 mod release;
 mod resolve;
 mod sources;
+mod stanzas;
 mod transport;
 mod verify;
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::sources::{SignedBy, SourceEntry, signed_by_files};
+use super::sources::{SignedBy, SourceEntry};
+use super::stanzas::signed_by_files;
 
 /// The `deb` entries of `text`; lines that cannot be read are passed over, as apt would have complained about them.
 pub(super) fn read(text: &str, file: &Path) -> Vec<SourceEntry> {

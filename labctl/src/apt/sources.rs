@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use lab_deb::deb822;
 
-use super::one_line;
+use super::address::{normal_url, usable_uri};
+use super::{one_line, stanzas};
 
 /// What the user said about mirrors, and where apt keeps its lists. Earlier fields win.
 #[derive(Debug, Clone, Default)]
@@ -190,54 +190,6 @@ fn rank(entry: &SourceEntry, kind: Kind) -> Option<u8> {
     Some(u8::from(named) + 2 * u8::from(signed))
 }
 
-/// The base address of an apt URI that can be fetched from here.
-fn usable_uri(uri: &str) -> Option<String> {
-    match uri.strip_prefix("mirror+file:") {
-        Some(list) => {
-            let text = fs::read_to_string(Path::new(list)).ok()?;
-            first_of_mirror_list(&text).and_then(|uri| normal_url(&uri))
-        }
-        None => normal_url(uri),
-    }
-}
-
-/// The mirror that comes first in a list of apt-transport-mirror(1): the lowest `priority:`, else the order.
-fn first_of_mirror_list(text: &str) -> Option<String> {
-    let mut best: Option<(u32, &str)> = None;
-    for line in text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default())
-    {
-        let mut words = line.split_whitespace();
-        let Some(uri) = words.next() else { continue };
-        let priority = words
-            .find_map(|word| word.strip_prefix("priority:")?.parse().ok())
-            .unwrap_or(u32::MAX);
-        if best.is_none_or(|(lowest, _)| priority < lowest) {
-            best = Some((priority, uri));
-        }
-    }
-    best.map(|(_, uri)| uri.to_owned())
-}
-
-/// `None` for schemes that are not fetched here (`cdrom:`, `tor+http:`).
-fn normal_url(url: &str) -> Option<String> {
-    let trimmed = url.trim().trim_end_matches('/');
-    let lower = trimmed.to_ascii_lowercase();
-    let rest = |prefix: &str| {
-        lower
-            .starts_with(prefix)
-            .then(|| trimmed[prefix.len()..].to_owned())
-    };
-    if let Some(rest) = rest("http://").or_else(|| rest("https://")) {
-        return (!rest.is_empty() && !rest.starts_with('/')).then(|| trimmed.to_owned());
-    }
-    // apt takes `file:/path` for `file:///path`.
-    let path = rest("file:").or_else(|| rest("copy:"))?;
-    let path = format!("/{}", path.trim_start_matches('/'));
-    Some(format!("file://{path}"))
-}
-
 /// The lists in apt's order: `sources.list`, then the folder's files by name.
 fn read_lists(apt_dir: &Path) -> std::io::Result<Vec<SourceEntry>> {
     let mut files = vec![apt_dir.join("sources.list")];
@@ -256,7 +208,7 @@ fn read_lists(apt_dir: &Path) -> std::io::Result<Vec<SourceEntry>> {
     for file in files {
         let read: fn(&str, &Path) -> Vec<SourceEntry> = match file.extension().and_then(|ext| ext.to_str()) {
             Some("list") => one_line::read,
-            Some("sources") => read_stanzas,
+            Some("sources") => stanzas::read,
             _ => continue,
         };
         match fs::read(&file) {
@@ -271,60 +223,6 @@ fn read_lists(apt_dir: &Path) -> std::io::Result<Vec<SourceEntry>> {
         }
     }
     Ok(entries)
-}
-
-/// Stanzas of sources.list(5) that are enabled and offer binary packages. What cannot be read ends the file, as
-/// another file may still do.
-fn read_stanzas(text: &str, file: &Path) -> Vec<SourceEntry> {
-    let mut entries = Vec::new();
-    for stanza in deb822::paragraphs(text).map_while(Result::ok) {
-        let words = |name: &str| -> Vec<String> {
-            stanza
-                .field(name)
-                .into_iter()
-                .flat_map(|field| field.words().map(str::to_owned))
-                .collect()
-        };
-        let disabled = stanza.get("Enabled").is_some_and(|value| {
-            ["no", "false", "without", "off", "disable", "0"].contains(&value.to_ascii_lowercase().as_str())
-        });
-        if disabled || !words("Types").iter().any(|kind| kind == "deb") {
-            continue;
-        }
-        entries.push(SourceEntry {
-            uris: words("URIs"),
-            suites: words("Suites"),
-            components: words("Components"),
-            signed_by: stanza
-                .field("Signed-By")
-                .map(|field| signed_by(&field))
-                .unwrap_or_default(),
-            origin: format!("{}:{}", file.display(), stanza.line()),
-        });
-    }
-    entries
-}
-
-fn signed_by(field: &deb822::Field<'_>) -> Vec<SignedBy> {
-    let lines: Vec<&str> = field.lines().collect();
-    if lines.first().is_some_and(|line| line.starts_with("-----BEGIN")) {
-        // A lone dot stands for an empty line, which would end the stanza.
-        let text: Vec<&str> = lines
-            .into_iter()
-            .map(|line| if line == "." { "" } else { line })
-            .collect();
-        return vec![SignedBy::Inline(text.join("\n") + "\n")];
-    }
-    signed_by_files(field.words())
-}
-
-/// Keyring files; fingerprints, which say nothing about where the key is, are passed over.
-pub(super) fn signed_by_files<'a>(words: impl Iterator<Item = &'a str>) -> Vec<SignedBy> {
-    words
-        .flat_map(|word| word.split(','))
-        .filter(|word| word.starts_with('/'))
-        .map(|path| SignedBy::File(PathBuf::from(path)))
-        .collect()
 }
 
 #[cfg(test)]

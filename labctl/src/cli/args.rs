@@ -30,7 +30,13 @@ pub struct Global {
     #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
     pub color: Colour,
     /// Base address of a Debian mirror; by default the one that this host's apt uses.
-    #[arg(long, env = "LABCTL_MIRROR", global = true, value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "LABCTL_MIRROR",
+        global = true,
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub mirror: Option<String>,
     /// The folder with `labs.yaml`; by default found upward from here, else the course built in.
     #[arg(long, env = "LABCTL_COURSE", global = true, value_name = "DIR")]

@@ -22,7 +22,12 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(settings: Settings, ui: Arc<Ui>, cancel: Cancel) -> Self {
         let events = ui.events();
-        Self { settings, ui, events, cancel }
+        Self {
+            settings,
+            ui,
+            events,
+            cancel,
+        }
     }
 
     /// The store, made when it is missing.
@@ -34,7 +39,10 @@ impl Context {
     pub(crate) fn reap(&self) -> Result<(), Failure> {
         for reaped in reap_stale(&self.settings.instances_dir())? {
             if reaped.was_running {
-                self.events.note(format!("ended the guest `{}` of a labctl that was killed", reaped.name));
+                self.events.note(format!(
+                    "ended the guest `{}` of a labctl that was killed",
+                    reaped.name
+                ));
             }
         }
         Ok(())

@@ -28,10 +28,15 @@ pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
     };
     let files = match &dir {
         Some(dir) => read(dir)?,
-        None => embedded::COURSE.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect(),
+        None => embedded::COURSE
+            .iter()
+            .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
+            .collect(),
     };
     let course = Course::load(&files).map_err(|errors| {
-        let place = dir.as_ref().map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string());
+        let place = dir
+            .as_ref()
+            .map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string());
         let failure = Failure::new(Exit::Invalid, format!("the course ({place}) is invalid"));
         failure.excerpt(errors.as_slice().iter().map(ToString::to_string))
     })?;
@@ -40,7 +45,9 @@ pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
 
 /// The folder at or above `from` that has a file `name`.
 fn upward(from: &Path, name: &str) -> Option<PathBuf> {
-    from.ancestors().find(|dir| dir.join(name).is_file()).map(Path::to_owned)
+    from.ancestors()
+        .find(|dir| dir.join(name).is_file())
+        .map(Path::to_owned)
 }
 
 /// The files of a course, and nothing else of what may lie around it.
@@ -62,8 +69,11 @@ fn read(dir: &Path) -> Result<CourseFiles, Failure> {
         let path = dir.join(part);
         if path.exists() {
             walk(dir, &path, &mut files).map_err(|error| {
-                Failure::new(Exit::Invalid, format!("the course in {} cannot be read", dir.display()))
-                    .because(&error)
+                Failure::new(
+                    Exit::Invalid,
+                    format!("the course in {} cannot be read", dir.display()),
+                )
+                .because(&error)
             })?;
         }
     }
@@ -118,8 +128,10 @@ pub(crate) fn choose_module<'a>(
         [only] => Ok(only),
         modules => {
             let names: Vec<_> = modules.iter().map(|module| module.id.as_str()).collect();
-            Err(Failure::new(Exit::Usage, "the course has several modules; name one")
-                .hint(format!("one of: {}", names.join(", "))))
+            Err(
+                Failure::new(Exit::Usage, "the course has several modules; name one")
+                    .hint(format!("one of: {}", names.join(", "))),
+            )
         }
     }
 }

@@ -93,12 +93,19 @@ impl Failure {
 
     /// The message for stderr. Everything in it may come from a hostile guest, so all of it is sanitised.
     pub(crate) fn render(&self, colour: bool) -> String {
-        let (bold, red, dim, reset) =
-            if colour { ("\x1b[1m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m") } else { ("", "", "", "") };
+        let (bold, red, dim, reset) = if colour {
+            ("\x1b[1m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m")
+        } else {
+            ("", "", "", "")
+        };
         let mut text = String::new();
         let mut line = |style: &str, label: &str, body: &str| {
             // Continuation lines of one message are indented under it.
-            let body = body.lines().map(|line| safe(line)).collect::<Vec<_>>().join("\n           ");
+            let body = body
+                .lines()
+                .map(safe)
+                .collect::<Vec<_>>()
+                .join("\n           ");
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{style}{label:>9}:{reset} {body}");
         };
@@ -141,12 +148,18 @@ mod tests {
     #[test]
     fn renders_what_why_and_what_to_do() {
         let error = Outer(std::io::Error::other("no\x1b[2J space"));
-        let failure = Failure::from_error(Exit::Host, &error).hint("free some").logs("/x/console.log").rerun("labctl up");
+        let failure = Failure::from_error(Exit::Host, &error)
+            .hint("free some")
+            .logs("/x/console.log")
+            .rerun("labctl up");
         let text = failure.render(false);
         assert!(!text.contains('\x1b'), "{text}");
         let lines: Vec<_> = text.lines().map(str::trim_start).collect();
         assert_eq!(lines[0], "error: cannot boot");
         assert!(lines[1].starts_with("because: no"), "{text}");
-        assert_eq!(lines[2..], ["hint: free some", "logs: /x/console.log", "again: labctl up"]);
+        assert_eq!(
+            lines[2..],
+            ["hint: free some", "logs: /x/console.log", "again: labctl up"]
+        );
     }
 }

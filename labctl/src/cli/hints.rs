@@ -105,8 +105,7 @@ impl From<MirrorError> for Failure {
 
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
-        Self::from_error(Exit::Host, &error)
-            .hint("sudo apt-get install gpgv debian-archive-keyring")
+        Self::from_error(Exit::Host, &error).hint("sudo apt-get install gpgv debian-archive-keyring")
     }
 }
 
@@ -131,9 +130,8 @@ impl Failure {
                 .hint("`labctl lock` pins what the mirror has now; without --locked its successor is used"),
             FetchError::Download(DownloadError::Digest { .. }) => failed(Exit::Host, shown)
                 .hint("the mirror served other bytes than are pinned; try another one with --mirror"),
-            _ => failed(Exit::Host, shown).hint(
-                "check the network; what has arrived is kept, and the next run goes on from there",
-            ),
+            _ => failed(Exit::Host, shown)
+                .hint("check the network; what has arrived is kept, and the next run goes on from there"),
         }
     }
 }
@@ -175,9 +173,9 @@ impl From<PrepareError> for Failure {
                         None => failure,
                     }
                 }
-                KernelError::Build { tail, log, .. } => {
-                    failed(Exit::Inconclusive, &error).excerpt(tail.iter().cloned()).logs(log.clone())
-                }
+                KernelError::Build { tail, log, .. } => failed(Exit::Inconclusive, &error)
+                    .excerpt(tail.iter().cloned())
+                    .logs(log.clone()),
                 KernelError::Limit { log, .. } => failed(Exit::Inconclusive, &error).logs(log.clone()),
                 KernelError::Fragment(_) | KernelError::Unmet { .. } | KernelError::Unproved(_) => {
                     failed(Exit::Invalid, &error)
@@ -201,7 +199,9 @@ impl From<QemuError> for Failure {
         let failure = Self::from_error(Exit::Host, &error);
         match error {
             QemuError::Missing { package, .. } => failure.hint(format!("sudo apt-get install {package}")),
-            QemuError::TooOld { .. } => failure.hint("install a newer QEMU; Debian 12 and Ubuntu 24.04 have one"),
+            QemuError::TooOld { .. } => {
+                failure.hint("install a newer QEMU; Debian 12 and Ubuntu 24.04 have one")
+            }
             _ => failure,
         }
     }
@@ -214,7 +214,10 @@ impl From<AccelError> for Failure {
             AccelError::Cancelled => interrupted(),
             AccelError::NoKvm(kvm) => {
                 let advice = kvm.advice();
-                advice.into_iter().fold(failure, Self::hint).hint("without --accel kvm, guests run under TCG")
+                advice
+                    .into_iter()
+                    .fold(failure, Self::hint)
+                    .hint("without --accel kvm, guests run under TCG")
             }
             AccelError::Probe(_) => failure.hint("--accel tcg does without the question"),
         }
@@ -241,7 +244,9 @@ impl From<BootError> for Failure {
         }
         let console: Vec<String> = error.console().to_vec();
         let exit = match &error {
-            BootError::Launch(LaunchError::Qemu(_) | LaunchError::Config(_)) | BootError::Lease(_) => Exit::Host,
+            BootError::Launch(LaunchError::Qemu(_) | LaunchError::Config(_)) | BootError::Lease(_) => {
+                Exit::Host
+            }
             _ => Exit::Inconclusive,
         };
         let failure = failed(exit, &error).excerpt(console);
@@ -264,8 +269,11 @@ impl From<AttachError> for Failure {
                 Self::from_error(Exit::Usage, &error).hint(hint)
             }
             AttachError::HasEnded { name, console } => {
-                let hint = format!("`labctl dmesg {name}` shows its log, `labctl down {name}` clears it away");
-                Self::from_error(Exit::Inconclusive, &error).excerpt(console.clone()).hint(hint)
+                let hint =
+                    format!("`labctl dmesg {name}` shows its log, `labctl down {name}` clears it away");
+                Self::from_error(Exit::Inconclusive, &error)
+                    .excerpt(console.clone())
+                    .hint(hint)
             }
             AttachError::Silent { name, .. } => {
                 let hint = format!("`labctl dmesg {name}` shows its log; `labctl down {name}` ends it");

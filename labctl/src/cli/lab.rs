@@ -30,7 +30,11 @@ pub(crate) async fn host(context: &Context, choice: AccelChoice) -> Result<Host,
     };
     let kvm = HostKvm::here();
     let accel = accel::choose(choice, &kvm, &qemu, &settings.cache_dir, &context.cancel).await?;
-    Ok(Host { qemu, accel, instances: settings.instances_dir() })
+    Ok(Host {
+        qemu,
+        accel,
+        instances: settings.instances_dir(),
+    })
 }
 
 /// What making ready takes.
@@ -38,7 +42,11 @@ pub(crate) fn preparation(context: &Context) -> Result<Preparation, Failure> {
     Ok(Preparation {
         store: context.store()?,
         archive: archive_config(context)?,
-        strictness: if context.settings.locked { Strictness::Locked } else { Strictness::Drift },
+        strictness: if context.settings.locked {
+            Strictness::Locked
+        } else {
+            Strictness::Drift
+        },
         bubblewrap: Bubblewrap::find(&context.settings.search_path)?,
         events: context.events.clone(),
         cancel: context.cancel.clone(),
@@ -47,13 +55,21 @@ pub(crate) fn preparation(context: &Context) -> Result<Preparation, Failure> {
 
 /// The kernel that was asked for, if the module may run on it; else the module's own.
 pub(crate) fn choose_kernel<'a>(module: &'a Module, asked: Option<&'a str>) -> Result<&'a str, Failure> {
-    let Some(asked) = asked else { return Ok(&module.kernel) };
+    let Some(asked) = asked else {
+        return Ok(&module.kernel);
+    };
     if asked == module.kernel || module.kernels.iter().any(|name| name == asked) {
         return Ok(asked);
     }
-    let others: Vec<_> = std::iter::once(&module.kernel).chain(&module.kernels).map(String::as_str).collect();
-    Err(Failure::new(Exit::Usage, format!("{} does not run on the kernel `{asked}`", module.id))
-        .hint(format!("it runs on: {}", others.join(", "))))
+    let others: Vec<_> = std::iter::once(&module.kernel)
+        .chain(&module.kernels)
+        .map(String::as_str)
+        .collect();
+    Err(Failure::new(
+        Exit::Usage,
+        format!("{} does not run on the kernel `{asked}`", module.id),
+    )
+    .hint(format!("it runs on: {}", others.join(", "))))
 }
 
 /// Everything that a module's guests boot from and its sources are compiled with.
@@ -78,12 +94,20 @@ pub(crate) async fn ready(
     let image_recipe = ImageRecipe::read(&loaded.files, &module.image)?;
     let image_lock = image_recipe.lock(&loaded.files)?;
     let preparation = preparation(context)?;
-    let shape = Shape { cpus: module.vm.cpus, memory: module.vm.memory_mib, module: module.id.to_string() };
+    let shape = Shape {
+        cpus: module.vm.cpus,
+        memory: module.vm.memory_mib,
+        module: module.id.to_string(),
+    };
     let layers = layers.to_vec();
     blocking(move || {
         let kernel = preparation.kernel(&kernel_recipe, &kernel_lock)?;
         let bootable = preparation.bootable(&image_recipe, &image_lock, &kernel, &layers, shape)?;
-        Ok(Ready { preparation, kernel, bootable })
+        Ok(Ready {
+            preparation,
+            kernel,
+            bootable,
+        })
     })
     .await
 }
@@ -101,9 +125,15 @@ pub(crate) async fn workshop(ready: &Ready, tool_modules: &[String]) -> Result<W
     let names = tool_modules.to_vec();
     blocking(move || {
         let compiler = ready.preparation.compiler(&ready.kernel)?;
-        let modules = ready.preparation.own_modules(&ready.kernel.kernel, &compiler, &names)?;
+        let modules = ready
+            .preparation
+            .own_modules(&ready.kernel.kernel, &compiler, &names)?;
         let programs = ready.preparation.own_programs()?;
-        Ok(Workshop { compiler, modules, programs })
+        Ok(Workshop {
+            compiler,
+            modules,
+            programs,
+        })
     })
     .await
 }

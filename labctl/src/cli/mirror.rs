@@ -25,8 +25,11 @@ struct UserConfig {
 /// All that fetching packages takes.
 pub(crate) fn archive_config(context: &Context) -> Result<ArchiveConfig, Failure> {
     let settings = &context.settings;
-    let mut config =
-        ArchiveConfig::for_host(settings.mirror.clone(), settings.search_path.clone(), SystemTime::now());
+    let mut config = ArchiveConfig::for_host(
+        settings.mirror.clone(),
+        settings.search_path.clone(),
+        SystemTime::now(),
+    );
     config.mirror.configured = match fs::read_to_string(&settings.config_file) {
         Ok(text) => {
             let parsed: UserConfig = serde_yaml::from_str(&text).map_err(|error| {

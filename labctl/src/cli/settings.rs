@@ -89,7 +89,9 @@ impl Settings {
 /// A folder of the XDG Base Directory Specification, with `labctl` appended. As the specification asks, a relative
 /// value is ignored.
 fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
-    let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let base = match base {
         Some(base) => base,
         None => env::home_dir()

@@ -41,7 +41,11 @@ impl Ui {
         if mode != Mode::Bars {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { mode, bars, state: Mutex::new(BTreeMap::new()) }
+        Self {
+            mode,
+            bars,
+            state: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// The sink to hand to the layers below.
@@ -66,7 +70,13 @@ impl Ui {
             _ if self.mode == Mode::Quiet => {}
             Event::Note { text } => self.line(&text),
             Event::Started { stage, detail } => self.start(stage, &detail),
-            Event::Progress { stage, done, total, unit, note } => self.advance(stage, done, total, unit, &note),
+            Event::Progress {
+                stage,
+                done,
+                total,
+                unit,
+                note,
+            } => self.advance(stage, done, total, unit, &note),
             Event::Finished { stage, detail } => self.finish(stage, &detail),
         }
     }
@@ -97,13 +107,22 @@ impl Ui {
         if bar.is_none() {
             self.line(&format!("{stage:>9}  {detail}"));
         }
-        state.insert(stage, Shown { bar, since: now, last_line: now });
+        state.insert(
+            stage,
+            Shown {
+                bar,
+                since: now,
+                last_line: now,
+            },
+        );
     }
 
     fn advance(&self, stage: Stage, done: u64, total: Option<u64>, unit: Unit, note: &str) {
         self.start(stage, note);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(shown) = state.get_mut(&stage) else { return };
+        let Some(shown) = state.get_mut(&stage) else {
+            return;
+        };
         if let Some(bar) = &shown.bar {
             if bar.length() != total {
                 match total {
@@ -130,8 +149,14 @@ impl Ui {
     }
 
     fn finish(&self, stage: Stage, detail: &str) {
-        let shown = self.state.lock().unwrap_or_else(PoisonError::into_inner).remove(&stage);
-        let seconds = shown.as_ref().map_or(0.0, |shown| shown.since.elapsed().as_secs_f64());
+        let shown = self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&stage);
+        let seconds = shown
+            .as_ref()
+            .map_or(0.0, |shown| shown.since.elapsed().as_secs_f64());
         if let Some(bar) = shown.and_then(|shown| shown.bar) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
@@ -141,7 +166,8 @@ impl Ui {
 }
 
 fn spinner_style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix} {spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{prefix} {spinner} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn bar_style(unit: Unit) -> ProgressStyle {

@@ -46,7 +46,10 @@ pub fn build(
     let modules: Vec<_> = present
         .iter()
         .filter(|artefact| artefact.kind == ArtefactKind::Module)
-        .map(|artefact| ModuleSpec { name: artefact.name.clone(), sources: artefact.sources.clone() })
+        .map(|artefact| ModuleSpec {
+            name: artefact.name.clone(),
+            sources: artefact.sources.clone(),
+        })
         .collect();
     let programs: Vec<_> = present
         .iter()
@@ -59,15 +62,25 @@ pub fn build(
         .collect();
     // Two compilers at once keep two cores busy; each is mostly one process at a time.
     let (modules, programs) = std::thread::scope(|scope| {
-        let modules = scope
-            .spawn(|| (!modules.is_empty()).then(|| compiler.compile_modules(tree, sources, &modules, cancel)));
+        let modules = scope.spawn(|| {
+            (!modules.is_empty()).then(|| compiler.compile_modules(tree, sources, &modules, cancel))
+        });
         let programs = (!programs.is_empty()).then(|| compiler.compile_programs(sources, &programs, cancel));
-        (modules.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), programs)
+        (
+            modules
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            programs,
+        )
     });
     for (kind, compiled) in [(ArtefactKind::Module, modules), (ArtefactKind::Program, programs)] {
-        let Some(compiled) = compiled.transpose()? else { continue };
+        let Some(compiled) = compiled.transpose()? else {
+            continue;
+        };
         for artefact in present.iter().filter(|artefact| artefact.kind == kind) {
-            built.records.insert(artefact.name.clone(), record(artefact, &compiled));
+            built
+                .records
+                .insert(artefact.name.clone(), record(artefact, &compiled));
         }
         built.files.extend(compiled.outputs);
     }
@@ -88,7 +101,12 @@ fn record(artefact: &Artefact, compiled: &Compiled) -> BuildRecord {
     };
     BuildRecord {
         outcome,
-        diagnostics: compiled.diagnostics.iter().filter(about_it).map(diagnostic).collect(),
+        diagnostics: compiled
+            .diagnostics
+            .iter()
+            .filter(about_it)
+            .map(diagnostic)
+            .collect(),
         log: compiled.log.clone(),
     }
 }

@@ -21,10 +21,18 @@ const SPLATS: usize = 32;
 pub(super) fn splats(window: &Window, console_bytes: &[u8], panicked: bool) -> Vec<Found> {
     let console_lines = || -> Vec<LogLine> {
         let mut lines = console::parse(console_bytes);
-        lines.retain(|line| line.ts_us.zip(window.begin_us).is_none_or(|(at, begin)| at >= begin));
+        lines.retain(|line| {
+            line.ts_us
+                .zip(window.begin_us)
+                .is_none_or(|(at, begin)| at >= begin)
+        });
         lines
     };
-    let lines = if panicked { console_lines() } else { window.lines.clone() };
+    let lines = if panicked {
+        console_lines()
+    } else {
+        window.lines.clone()
+    };
     let found = splat::find(&lines);
     found
         .into_iter()
@@ -32,8 +40,15 @@ pub(super) fn splats(window: &Window, console_bytes: &[u8], panicked: bool) -> V
         .take(SPLATS)
         .map(|splat| {
             let inside = |line: &&LogLine| (splat.lines.first..=splat.lines.last).contains(&line.index);
-            let mut text: String = lines.iter().filter(inside).map(|line| format!("{}\n", line.text)).collect();
-            let cut = (0..=TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let mut text: String = lines
+                .iter()
+                .filter(inside)
+                .map(|line| format!("{}\n", line.text))
+                .collect();
+            let cut = (0..=TEXT.min(text.len()))
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(0);
             text.truncate(cut);
             Found { splat, text }
         })
@@ -73,7 +88,10 @@ pub(super) fn symbolise(
                     resolved
                         .first()
                         .and_then(|resolved| resolved.student_frame())
-                        .map(|frame| SourceLine { file: frame.file.clone(), line: frame.line })
+                        .map(|frame| SourceLine {
+                            file: frame.file.clone(),
+                            line: frame.line,
+                        })
                 }
                 _ => None,
             };
@@ -94,26 +112,55 @@ pub(super) fn symbolise(
 /// module or program of theirs had been started by then.
 pub(super) fn lost(ended: Option<&Ended>, step: &str, student_ran: bool) -> GuestLost {
     let (kind, reason, guests_own_doing) = match ended {
-        None => (GuestLostKind::Hung, "the guest no longer answers".to_owned(), true),
+        None => (
+            GuestLostKind::Hung,
+            "the guest no longer answers".to_owned(),
+            true,
+        ),
         Some(ended) => match (&ended.state, ended.state.panic()) {
             (_, Some(PanicInfo::Kernel { reason })) => {
                 (GuestLostKind::Panicked, format!("kernel panic: {reason}"), true)
             }
-            (_, Some(_)) => (GuestLostKind::Panicked, "the guest's kernel panicked".to_owned(), true),
-            (RunState::PoweredOff(cause) | RunState::Gone { power: Some(cause), .. }, None) => match cause {
-                PowerCause::Guest | PowerCause::GuestReset => {
-                    (GuestLostKind::PoweredOff, "the guest switched itself off".to_owned(), true)
-                }
-                PowerCause::Host => (GuestLostKind::QemuExited, "QEMU was told to quit".to_owned(), false),
+            (_, Some(_)) => (
+                GuestLostKind::Panicked,
+                "the guest's kernel panicked".to_owned(),
+                true,
+            ),
+            (
+                RunState::PoweredOff(cause)
+                | RunState::Gone {
+                    power: Some(cause), ..
+                },
+                None,
+            ) => match cause {
+                PowerCause::Guest | PowerCause::GuestReset => (
+                    GuestLostKind::PoweredOff,
+                    "the guest switched itself off".to_owned(),
+                    true,
+                ),
+                PowerCause::Host => (
+                    GuestLostKind::QemuExited,
+                    "QEMU was told to quit".to_owned(),
+                    false,
+                ),
             },
             (RunState::Gone { .. }, None) => (GuestLostKind::QemuExited, ended.to_string(), false),
-            (RunState::Booting | RunState::Running, None) => {
-                (GuestLostKind::ConnectionLost, "the connection to the guest broke".to_owned(), false)
-            }
-            (RunState::Panicked(_), None) => {
-                (GuestLostKind::Panicked, "the guest's kernel panicked".to_owned(), true)
-            }
+            (RunState::Booting | RunState::Running, None) => (
+                GuestLostKind::ConnectionLost,
+                "the connection to the guest broke".to_owned(),
+                false,
+            ),
+            (RunState::Panicked(_), None) => (
+                GuestLostKind::Panicked,
+                "the guest's kernel panicked".to_owned(),
+                true,
+            ),
         },
     };
-    GuestLost { kind, reason, student_fault: guests_own_doing && student_ran, step: Some(step.to_owned()) }
+    GuestLost {
+        kind,
+        reason,
+        student_fault: guests_own_doing && student_ran,
+        step: Some(step.to_owned()),
+    }
 }

@@ -93,16 +93,33 @@ impl From<StepError> for RunError {
 /// When labctl's own part failed, before or after; what the student's part did is evidence.
 pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Result<Evidence, RunError> {
     let exercise = bench.exercise;
-    let scope = exercise.variables(&evidence.seed, &evidence.draws).map_err(|source| {
-        RunError::Step(StepError::Argument { step: "vars".to_owned(), source: Box::new(source) })
-    })?;
-    bench.events.started(Stage::Push, "programs and modules".to_owned());
+    let scope = exercise
+        .variables(&evidence.seed, &evidence.draws)
+        .map_err(|source| {
+            RunError::Step(StepError::Argument {
+                step: "vars".to_owned(),
+                source: Box::new(source),
+            })
+        })?;
+    bench
+        .events
+        .started(Stage::Push, "programs and modules".to_owned());
     let files = files(bench)?;
     let silent = Events::silent();
-    let transfer =
-        Transfer { deadline: lab.deadline(PUSH), cancel: bench.cancel, events: &silent, stage: Stage::Push };
-    let bytes = lab.guest().push_files(&files, &transfer).await.map_err(RunError::Push)?;
-    bench.events.finished(Stage::Push, format!("{} files, {} KiB", files.len(), bytes >> 10));
+    let transfer = Transfer {
+        deadline: lab.deadline(PUSH),
+        cancel: bench.cancel,
+        events: &silent,
+        stage: Stage::Push,
+    };
+    let bytes = lab
+        .guest()
+        .push_files(&files, &transfer)
+        .await
+        .map_err(RunError::Push)?;
+    bench
+        .events
+        .finished(Stage::Push, format!("{} files, {} KiB", files.len(), bytes >> 10));
 
     bench.events.started(Stage::Run, exercise.full_name());
     let witness = match &exercise.witness {
@@ -146,7 +163,11 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     evidence.splats = symbolise(bench, found).await?;
     if !alive {
         let step = lost_in.unwrap_or_else(|| "the end of the run".to_owned());
-        evidence.guest_lost = Some(collect::lost(ended.as_ref(), &step, student_ran(exercise, &evidence)));
+        evidence.guest_lost = Some(collect::lost(
+            ended.as_ref(),
+            &step,
+            student_ran(exercise, &evidence),
+        ));
     }
     for step in &mut evidence.steps {
         step.started_us = window.steps.get(&step.id).copied();
@@ -177,7 +198,11 @@ async fn symbolise(
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let (modules, compiler, cancel) = (bench.built.files.clone(), bench.compiler.clone(), bench.cancel.clone());
+    let (modules, compiler, cancel) = (
+        bench.built.files.clone(),
+        bench.compiler.clone(),
+        bench.cancel.clone(),
+    );
     let symbolised =
         tokio::task::spawn_blocking(move || collect::symbolise(found, &modules, &compiler, &cancel)).await;
     match symbolised {
@@ -192,9 +217,18 @@ fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
     let mut programs = BTreeSet::new();
     for step in &bench.exercise.run {
         match &step.kind {
-            StepKind::Load { module: ModuleRef::Tool(name), .. } => drop(modules.insert(name.as_str())),
-            StepKind::Start { program: Program::Tool(name), .. }
-            | StepKind::Exec { program: Program::Tool(name), .. } => drop(programs.insert(name.as_str())),
+            StepKind::Load {
+                module: ModuleRef::Tool(name),
+                ..
+            } => drop(modules.insert(name.as_str())),
+            StepKind::Start {
+                program: Program::Tool(name),
+                ..
+            }
+            | StepKind::Exec {
+                program: Program::Tool(name),
+                ..
+            } => drop(programs.insert(name.as_str())),
             _ => {}
         }
     }
@@ -204,14 +238,28 @@ fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
     }
     let mut files = Vec::new();
     let mut push = |source: &PathBuf, destination: String, mode: u32| {
-        files.push(PushFile { source: source.clone(), destination: destination.into(), mode });
+        files.push(PushFile {
+            source: source.clone(),
+            destination: destination.into(),
+            mode,
+        });
     };
-    let no_tool = |name: &str| RunError::NoTool { name: name.to_owned() };
+    let no_tool = |name: &str| RunError::NoTool {
+        name: name.to_owned(),
+    };
     for name in modules {
-        push(bench.tools.modules.get(name).ok_or_else(|| no_tool(name))?, params::module(name), 0o600);
+        push(
+            bench.tools.modules.get(name).ok_or_else(|| no_tool(name))?,
+            params::module(name),
+            0o600,
+        );
     }
     for name in programs {
-        push(bench.tools.programs.get(name).ok_or_else(|| no_tool(name))?, params::tool(name), 0o700);
+        push(
+            bench.tools.programs.get(name).ok_or_else(|| no_tool(name))?,
+            params::tool(name),
+            0o700,
+        );
     }
     for (name, path) in &bench.built.files {
         if path.extension().is_some_and(|extension| extension == "ko") {
@@ -229,12 +277,18 @@ fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
 async fn mark(lab: &Lab, bench: &Bench<'_>, edge: Edge) -> Result<(), RunError> {
     let line = format!("echo '{}' > /dev/kmsg", window::mark(bench.nonce, edge));
     let command = Command::shell(line)?;
-    let marked = lab.guest().exec(command, lab.deadline(MARK), bench.cancel).await.map_err(RunError::Mark)?;
+    let marked = lab
+        .guest()
+        .exec(command, lab.deadline(MARK), bench.cancel)
+        .await
+        .map_err(RunError::Mark)?;
     match marked.outcome {
         Outcome::Exited(0) => Ok(()),
         Outcome::Cancelled => Err(RunError::Cancelled),
         Outcome::Lost(lost) => Err(RunError::Mark(ExecError::Lost(lost))),
-        _ => Err(RunError::MarkRefused { said: marked.stderr.text().trim().to_owned() }),
+        _ => Err(RunError::MarkRefused {
+            said: marked.stderr.text().trim().to_owned(),
+        }),
     }
 }
 
@@ -276,10 +330,16 @@ async fn close(lab: &Lab, bench: &Bench<'_>) -> Result<bool, RunError> {
 fn student_ran(exercise: &Exercise, evidence: &Evidence) -> bool {
     exercise.run.iter().any(|step| {
         let theirs = match &step.kind {
-            StepKind::Load { module: ModuleRef::Student(_), .. } => true,
+            StepKind::Load {
+                module: ModuleRef::Student(_),
+                ..
+            } => true,
             StepKind::Start { program, .. } | StepKind::Exec { program, .. } => program.is_student(),
             _ => false,
         };
-        theirs && evidence.step(&step.id).is_some_and(|record| record.status != StepStatus::NotRun)
+        theirs
+            && evidence
+                .step(&step.id)
+                .is_some_and(|record| record.status != StepStatus::NotRun)
     })
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::params;
 use super::window::step_mark;
 use crate::grade::evidence::{StepKindName, StepRecord, StepStatus};
-use crate::guest::{Command, Exec, ExecError, Finished, Input, Outcome, Running, Sink, Stream, WaitError, quote};
+use crate::guest::{
+    Command, Exec, ExecError, Finished, Input, Outcome, Running, Sink, Stream, WaitError, quote,
+};
 use crate::session::Lab;
 use crate::spec::exercise::{ModuleRef, Program, Step, StepKind, Until};
 use crate::spec::text::Text;
@@ -53,7 +55,13 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(lab: &'a Lab, cancel: &'a Cancel, fill: Fill<'a>, nonce: &'a str, built: &'a BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        lab: &'a Lab,
+        cancel: &'a Cancel,
+        fill: Fill<'a>,
+        nonce: &'a str,
+        built: &'a BTreeSet<String>,
+    ) -> Self {
         Self {
             lab,
             cancel,
@@ -117,7 +125,9 @@ impl<'a> Steps<'a> {
         let done = match &step.kind {
             StepKind::Load { module, params } => self.load(step, module, params, within).await?,
             StepKind::Unload { module } => self.unload(step, module, within).await?,
-            StepKind::Start { program, args, until } => self.start(step, program, args, until, within).await?,
+            StepKind::Start { program, args, until } => {
+                self.start(step, program, args, until, within).await?
+            }
             StepKind::Exec { program, args, stdin } => {
                 self.exec(step, program, args, stdin.as_ref(), within).await?
             }
@@ -125,7 +135,10 @@ impl<'a> Steps<'a> {
             StepKind::Stop { step: of } => self.stop(of, within).await?,
         };
         let kind = kind_name(&step.kind);
-        let must_succeed = matches!(kind, StepKindName::Start | StepKindName::Exec | StepKindName::Wait);
+        let must_succeed = matches!(
+            kind,
+            StepKindName::Start | StepKindName::Exec | StepKindName::Wait
+        );
         let succeeded = matches!(done.status, StepStatus::Started | StepStatus::Exited(0));
         // A program that reports a failure has still run: what it did counts. Only one that never came to its end
         // leaves the later ones without a basis.
@@ -171,7 +184,9 @@ impl<'a> Steps<'a> {
         stdin: Option<&Text>,
         within: Duration,
     ) -> Result<Done, StepError> {
-        let Some(argv) = self.argv(program, args)? else { return Ok(Done::not_run()) };
+        let Some(argv) = self.argv(program, args)? else {
+            return Ok(Done::not_run());
+        };
         let stdin = match stdin {
             Some(text) => Input::Bytes((self.fill)(text)?.into_bytes()),
             None => Input::Empty,
@@ -187,7 +202,9 @@ impl<'a> Steps<'a> {
         until: &Until,
         within: Duration,
     ) -> Result<Done, StepError> {
-        let Some(argv) = self.argv(program, args)? else { return Ok(Done::not_run()) };
+        let Some(argv) = self.argv(program, args)? else {
+            return Ok(Done::not_run());
+        };
         let deadline = self.lab.deadline(within);
         let exec = self.exec_of(step, &argv)?;
         let running = match self.lab.guest().spawn(exec, deadline, self.cancel).await {
@@ -199,8 +216,14 @@ impl<'a> Steps<'a> {
                 Until::Started => Ok(StepStatus::Started),
                 Until::Output(text) => {
                     let wanted = (self.fill)(text)?.into_bytes();
-                    let find = |seen: &[u8]| seen.windows(wanted.len().max(1)).any(|at| at == wanted).then_some(());
-                    let found = running.wait_for_output(Stream::Stdout, find, deadline, self.cancel).await;
+                    let find = |seen: &[u8]| {
+                        seen.windows(wanted.len().max(1))
+                            .any(|at| at == wanted)
+                            .then_some(())
+                    };
+                    let found = running
+                        .wait_for_output(Stream::Stdout, find, deadline, self.cancel)
+                        .await;
                     found.map_or_else(|error| Done::of_wait(&error), |()| Ok(StepStatus::Started))
                 }
                 Until::UdpBound(port) => self.bound(step, "udp", "07", port, &running, within).await,
@@ -217,7 +240,11 @@ impl<'a> Steps<'a> {
         }
         // Its output is filled in when the run is over: it goes on printing.
         self.started.insert(step.id.clone(), running);
-        Ok(Done { status, stdout: String::new(), stderr: String::new() })
+        Ok(Done {
+            status,
+            stdout: String::new(),
+            stderr: String::new(),
+        })
     }
 
     /// Waits, inside the guest, until a socket of `protocol` in `state` (`include/net/tcp_states.h`; a bound UDP
@@ -259,7 +286,9 @@ impl<'a> Steps<'a> {
     }
 
     async fn wait(&mut self, of: &str, within: Duration) -> Result<Done, StepError> {
-        let Some(running) = self.started.get(of).filter(|_| !self.broken) else { return Ok(Done::not_run()) };
+        let Some(running) = self.started.get(of).filter(|_| !self.broken) else {
+            return Ok(Done::not_run());
+        };
         let deadline = self.lab.deadline(within);
         let status = tokio::select! {
             biased;
@@ -268,11 +297,17 @@ impl<'a> Steps<'a> {
             _ = self.lab.vm().ended() => StepStatus::Lost,
             () = tokio::time::sleep_until(deadline.instant().into()) => StepStatus::TimedOut,
         };
-        Ok(Done { status, stdout: String::new(), stderr: String::new() })
+        Ok(Done {
+            status,
+            stdout: String::new(),
+            stderr: String::new(),
+        })
     }
 
     async fn stop(&mut self, of: &str, within: Duration) -> Result<Done, StepError> {
-        let Some(running) = self.started.get(of) else { return Ok(Done::not_run()) };
+        let Some(running) = self.started.get(of) else {
+            return Ok(Done::not_run());
+        };
         if running.outcome().is_none() {
             running.signal("TERM");
         }
@@ -288,7 +323,11 @@ impl<'a> Steps<'a> {
             _ = self.lab.vm().ended() => StepStatus::Lost,
             () = tokio::time::sleep_until(deadline.instant().into()) => StepStatus::TimedOut,
         };
-        Ok(Done { status, stdout: String::new(), stderr: String::new() })
+        Ok(Done {
+            status,
+            stdout: String::new(),
+            stderr: String::new(),
+        })
     }
 
     /// The program with its arguments; `None` when it was not built or is not to be run any more.
@@ -300,7 +339,9 @@ impl<'a> Steps<'a> {
             Program::Student(name) => vec![params::student(name)],
             Program::Tool(name) => vec![params::tool(name)],
             Program::Command(name) => vec![name.clone()],
-            Program::Script(path) if path.ends_with(".bt") => vec!["bpftrace".to_owned(), params::script(path)],
+            Program::Script(path) if path.ends_with(".bt") => {
+                vec!["bpftrace".to_owned(), params::script(path)]
+            }
             Program::Script(path) => vec!["sh".to_owned(), params::script(path)],
         };
         for arg in args {
@@ -312,7 +353,10 @@ impl<'a> Steps<'a> {
     /// The command behind its mark in the kernel log: from it everybody knows, by the guest's own clock, what was
     /// printed before a program was started and what after.
     fn exec_of(&self, step: &Step, argv: &[String]) -> Result<Exec, StepError> {
-        let unusable = |source| StepError::Argument { step: step.id.clone(), source: Box::new(source) };
+        let unusable = |source| StepError::Argument {
+            step: step.id.clone(),
+            source: Box::new(source),
+        };
         let mut line = b"echo ".to_vec();
         line.extend(quote(step_mark(self.nonce, &step.id)).map_err(unusable)?);
         line.extend(b" > /dev/kmsg; exec");
@@ -322,7 +366,9 @@ impl<'a> Steps<'a> {
         }
         let line = std::ffi::OsString::from_vec(line);
         let command = Command::shell(line).map_err(unusable)?;
-        Ok(Exec::new(command).stdout(Sink::capture(KEEP)).stderr(Sink::capture(KEEP)))
+        Ok(Exec::new(command)
+            .stdout(Sink::capture(KEEP))
+            .stderr(Sink::capture(KEEP)))
     }
 
     async fn to_its_end(
@@ -364,7 +410,11 @@ struct Done {
 
 impl Done {
     fn not_run() -> Self {
-        Self { status: StepStatus::NotRun, stdout: String::new(), stderr: String::new() }
+        Self {
+            status: StepStatus::NotRun,
+            stdout: String::new(),
+            stderr: String::new(),
+        }
     }
 
     fn of_outcome(outcome: Outcome) -> Result<StepStatus, StepError> {
@@ -392,7 +442,11 @@ impl Done {
             ExecError::Cancelled(_) => return Err(StepError::Cancelled),
             error => return Err(StepError::Exec(error)),
         };
-        Ok(Self { status, stdout: String::new(), stderr: String::new() })
+        Ok(Self {
+            status,
+            stdout: String::new(),
+            stderr: String::new(),
+        })
     }
 
     fn of_wait(error: &WaitError) -> Result<StepStatus, StepError> {

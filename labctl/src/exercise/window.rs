@@ -55,7 +55,9 @@ pub(super) struct Window {
 /// Cuts the window of run `nonce` out of recorded `/dev/kmsg` bytes.
 pub(super) fn cut(bytes: &[u8], nonce: &str) -> Window {
     let log = Kmsg::parse(bytes);
-    let is_mark = |record: &Record, edge| record.origin() == Origin::User && record.text.trim_end() == mark(nonce, edge);
+    let is_mark = |record: &Record, edge| {
+        record.origin() == Origin::User && record.text.trim_end() == mark(nonce, edge)
+    };
     let Some(begin) = log.records.iter().position(|record| is_mark(record, Edge::Begin)) else {
         return Window::default();
     };
@@ -137,7 +139,14 @@ mod tests {
 
     #[test]
     fn a_module_cannot_close_the_window() {
-        let window = cut(&log(&[(12, "labctl: run n begins"), (6, "labctl: run n ends"), (6, "later")]), "n");
+        let window = cut(
+            &log(&[
+                (12, "labctl: run n begins"),
+                (6, "labctl: run n ends"),
+                (6, "later"),
+            ]),
+            "n",
+        );
         assert_eq!(window.records.len(), 2);
         assert!(!window.closed);
     }

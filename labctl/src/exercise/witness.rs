@@ -57,12 +57,23 @@ impl Witness {
         if !comms.is_empty() {
             insmod.push(format!("comms={}", comms.join(",")));
         }
-        let loaded = lab.guest().exec(Command::program(&insmod)?, lab.deadline(START), cancel).await?;
+        let loaded = lab
+            .guest()
+            .exec(Command::program(&insmod)?, lab.deadline(START), cancel)
+            .await?;
         match loaded.outcome {
             Outcome::Exited(0) => {}
             Outcome::Lost(lost) => return Err(WitnessError::Exec(ExecError::Lost(lost))),
-            Outcome::Cancelled => return Err(WitnessError::Exec(ExecError::Cancelled(crate::supervise::Cancelled))),
-            _ => return Err(WitnessError::Load { said: loaded.stderr.text().trim().to_owned() }),
+            Outcome::Cancelled => {
+                return Err(WitnessError::Exec(ExecError::Cancelled(
+                    crate::supervise::Cancelled,
+                )));
+            }
+            _ => {
+                return Err(WitnessError::Load {
+                    said: loaded.stderr.text().trim().to_owned(),
+                });
+            }
         }
         let written = Arc::new(Mutex::new(Vec::new()));
         let sink = written.clone();
@@ -78,10 +89,19 @@ impl Witness {
         let running = lab.guest().spawn(exec, lab.deadline(START), cancel).await?;
         // Its first line says that it has opened the device.
         running
-            .wait_for_output(Stream::Stdout, |bytes| bytes.contains(&b'\n').then_some(()), lab.deadline(START), cancel)
+            .wait_for_output(
+                Stream::Stdout,
+                |bytes| bytes.contains(&b'\n').then_some(()),
+                lab.deadline(START),
+                cancel,
+            )
             .await
             .map_err(WitnessError::Start)?;
-        Ok(Self { running, _input: end_of_input, written })
+        Ok(Self {
+            running,
+            _input: end_of_input,
+            written,
+        })
     }
 
     /// Ends the tracer, which empties the ring first, and reads what it saw. A guest that is gone gives what came
@@ -99,7 +119,9 @@ fn testimony(raw: Vec<u8>) -> Testimony {
     let mut testimony = Testimony::default();
     for line in raw.split(|byte| *byte == b'\n') {
         // A line that was cut when the guest went away is no record.
-        let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else {
+            continue;
+        };
         if let Some(dropped) = value.get("dropped").and_then(serde_json::Value::as_u64) {
             testimony.dropped += dropped;
         } else if value.get("func").is_some() {

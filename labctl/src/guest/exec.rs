@@ -1,6 +1,7 @@
 //! Running a command to its end.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -20,6 +21,9 @@ pub enum Input {
     Empty,
     Bytes(Vec<u8>),
     Reader(Box<dyn AsyncRead + Send + Unpin>),
+    /// What can be read from a descriptor, such as labctl's own standard input. Unlike a reader on top of the
+    /// runtime's threads, it is given up at once when the command ends.
+    Descriptor(OwnedFd),
     /// Pieces as they are sent; end of file when the sender is dropped.
     Pieces(mpsc::Receiver<Vec<u8>>),
 }
@@ -30,6 +34,7 @@ impl std::fmt::Debug for Input {
             Self::Empty => "Empty",
             Self::Bytes(_) => "Bytes",
             Self::Reader(_) => "Reader",
+            Self::Descriptor(_) => "Descriptor",
             Self::Pieces(_) => "Pieces",
         })
     }
@@ -174,7 +179,29 @@ pub enum ExecError {
     Cancelled(#[from] Cancelled),
 }
 
+/// A command that should have succeeded was not run, or did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    #[error(transparent)]
+    Failed(#[from] CommandFailed),
+}
+
 impl Guest {
+    /// As [`Guest::exec`], for commands that have to end with status 0.
+    ///
+    /// # Errors
+    /// Those of [`Guest::exec`], and every other end.
+    pub async fn run(
+        &self,
+        exec: impl Into<Exec>,
+        deadline: Deadline,
+        cancel: &Cancel,
+    ) -> Result<Finished, RunError> {
+        Ok(self.exec(exec, deadline, cancel).await?.success()?)
+    }
+
     /// Runs a command to its end, but no longer than to `deadline`; it is then killed, with all it has started. The
     /// loss of the guest is an [`Outcome`], since what was heard until then may matter.
     ///

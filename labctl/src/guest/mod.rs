@@ -11,6 +11,7 @@ mod command;
 mod copy;
 mod escape;
 mod exec;
+mod keyboard;
 mod keys;
 mod process;
 mod pump;
@@ -24,7 +25,7 @@ mod unpack;
 
 pub use command::{Command, NulInCommand, quote};
 pub use copy::{CopyError, PullLimits, PushFile, Transfer};
-pub use exec::{CommandFailed, Exec, ExecError, Finished, Input, Outcome};
+pub use exec::{CommandFailed, Exec, ExecError, Finished, Input, Outcome, RunError};
 pub use keys::{Access, InstanceKeys, KeyError, KeyFiles, KnownAs};
 pub use process::{Running, Stream, WaitError};
 pub use ready::{AttemptError, ConnectError, Nudge, Patience, connect_until};

@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::{mpsc, watch};
 
 use super::exec::{Input, Outcome};
+use super::keyboard::Keyboard;
 use super::process::{Marker, Stream};
 use super::session::{Guest, LossCause};
 use super::sink::{Captured, Sink};
@@ -206,6 +207,15 @@ async fn feed(input: Input, channel: &ChannelWriteHalf<Msg>) -> io::Result<()> {
             loop {
                 let count = reader.read(&mut buffer).await?;
                 if count == 0 || channel.data_bytes(buffer[..count].to_vec()).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Input::Descriptor(descriptor) => {
+            let mut keyboard = Keyboard::new(descriptor)?;
+            loop {
+                let piece = keyboard.read().await?;
+                if piece.is_empty() || channel.data_bytes(piece).await.is_err() {
                     break;
                 }
             }

@@ -87,6 +87,13 @@ impl client::Handler for PinnedHost {
                 message: said.message.clone(),
             },
             DisconnectReason::Error(HandlerError::Ssh(russh::Error::KeepaliveTimeout)) => LossCause::Silent,
+            DisconnectReason::Error(HandlerError::Ssh(russh::Error::IO(error)))
+                if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+            {
+                LossCause::Transport {
+                    what: "it was closed from the other side".to_owned(),
+                }
+            }
             DisconnectReason::Error(error) => LossCause::Transport {
                 what: error.to_string(),
             },

@@ -21,7 +21,7 @@ use crate::supervise::{Cancel, Cancelled};
 use crate::toolchain::PackageFile;
 
 /// Changes when the same inputs would give another initramfs.
-const RECIPE: &str = "initramfs/1";
+const RECIPE: &str = "initramfs/2";
 const INITRAMFS: &str = "initramfs.cpio";
 const RECORD: &str = "image.json";
 

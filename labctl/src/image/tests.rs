@@ -1,4 +1,5 @@
-//! A real image, from the packages in the folder that `LABCTL_TEST_DEBS` names; without it these say so and pass.
+//! A real image, from the packages in the folder that `LABCTL_TEST_DEBS` names, and a layer made with those in
+//! `LABCTL_TEST_TOOL_DEBS` (a compiler, erofs-utils and bash among them); without these the tests say so and pass.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +13,17 @@ use crate::event::Events;
 use crate::sandbox::Bubblewrap;
 use crate::store::Store;
 use crate::supervise::Cancel;
-use crate::toolchain::PackageFile;
+use crate::toolchain::{PackageFile, Toolchain};
 
 fn packages() -> Option<Vec<PackageFile>> {
-    let Some(folder) = std::env::var_os("LABCTL_TEST_DEBS") else {
+    packages_in("LABCTL_TEST_DEBS")
+}
+
+fn packages_in(variable: &str) -> Option<Vec<PackageFile>> {
+    let Some(folder) = std::env::var_os(variable) else {
         #[expect(clippy::print_stderr, reason = "a skip says why")]
         {
-            eprintln!("skipped: LABCTL_TEST_DEBS is not set");
+            eprintln!("skipped: {variable} is not set");
         }
         return None;
     };
@@ -148,4 +153,39 @@ fn a_package_that_is_left_out_by_mistake_is_noticed() {
     };
     let error = bench.builder().base(&parts, &Cancel::new()).unwrap_err();
     assert!(error.to_string().contains("libgmp.so.10"), "{error}");
+}
+
+#[test]
+fn a_toolchain_is_unpacked_and_makes_the_same_layer_twice() {
+    let Some(tools) = packages_in("LABCTL_TEST_TOOL_DEBS") else {
+        return;
+    };
+    let Some(packages) = packages() else { return };
+    let Some(bench) = Bench::new() else { return };
+    let toolchain = Toolchain::open(&bench.store, &tools, &bench.events, &Cancel::new()).unwrap();
+    assert_eq!(
+        Toolchain::open(&bench.store, &tools, &bench.events, &Cancel::new()).unwrap(),
+        toolchain
+    );
+    let compiler = fs::read_link(toolchain.root().join("usr/bin/cc")).unwrap();
+    assert_eq!(compiler, Path::new("gcc"));
+    let spec = LayerSpec {
+        packages: Vec::new(),
+        leave_out: Default::default(),
+        drop: vec!["usr/share/*.gz".to_owned()],
+    };
+    let inputs = LayerInputs {
+        name: "tools",
+        spec: &spec,
+        packages: &packages,
+        tools: &toolchain,
+    };
+    let layer = bench.builder().layer(&inputs, &Cancel::new()).unwrap();
+    let bytes = fs::read(&layer.path).unwrap();
+    // EROFS_SUPER_MAGIC_V1 at the superblock's offset (fs/erofs/erofs_fs.h).
+    assert_eq!(bytes[1024..1028], 0xE0F5_E1E2_u32.to_le_bytes());
+    assert_eq!(
+        bench.builder().verify_layer(&inputs, &Cancel::new()).unwrap(),
+        Digest::of(&bytes)
+    );
 }

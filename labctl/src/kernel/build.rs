@@ -16,7 +16,7 @@ use crate::supervise::Cancel;
 use crate::toolchain::{PackageFile, Toolchain};
 
 /// Changes when the same inputs would give another kernel or another tree for modules.
-const RECIPE: &str = "kernel/1";
+const RECIPE: &str = "kernel/2";
 
 /// Everything that decides a kernel. The packages need not have been fetched to know its address.
 #[derive(Debug, Clone)]
@@ -115,9 +115,14 @@ impl KernelBuilder<'_> {
         let (store, events, cancel) = (self.store, self.events, self.cancel);
         let jobs = std::thread::available_parallelism().map_or(2, usize::from);
         let scratch = store.scratch(Bucket::Kernels, &id.to_string());
-        let on_damage = |damage: &crate::store::StoreError| events.warn(format!("{damage}; it is made again"));
-        let entry = store.get_or_make(Bucket::Kernels, &id.to_string(), cancel, on_damage, |staging| {
-            match (parts.plan(jobs)?, &parts.spec.origin) {
+        let on_damage =
+            |damage: &crate::store::StoreError| events.warn(format!("{damage}; it is made again"));
+        let entry = store.get_or_make(
+            Bucket::Kernels,
+            &id.to_string(),
+            cancel,
+            on_damage,
+            |staging| match (parts.plan(jobs)?, &parts.spec.origin) {
                 (Some(plan), _) => {
                     events.started(Stage::Kernel, format!("compiling {}", parts.name));
                     let build = SourceBuild {
@@ -138,8 +143,8 @@ impl KernelBuilder<'_> {
                     packaged::unpack(packaged, parts.kernel, parts.headers, staging, events, cancel)
                 }
                 (None, Origin::Source(_)) => Ok(()),
-            }
-        });
+            },
+        );
         let entry = entry.map_err(|error: KernelError| error)?;
         // Only now: while the build is not whole, its tree is what makes it resumable.
         drop(fs_err::remove_dir_all(&scratch));
@@ -159,10 +164,21 @@ impl KernelBuilder<'_> {
     ) -> Result<BTreeMap<String, bool>, KernelError> {
         let first = self.make(parts, toolchain, bubblewrap)?;
         let store = Store::open(elsewhere)?;
-        let second = KernelBuilder { store: &store, ..*self }.make(parts, toolchain, bubblewrap)?;
+        let second = KernelBuilder {
+            store: &store,
+            ..*self
+        }
+        .make(parts, toolchain, bubblewrap)?;
         let (first, second) = (parent(&first), parent(&second));
         let mut compared = BTreeMap::new();
-        for name in ["vmlinux", "btf", "config", "System.map", "tree/Module.symvers", "tree/vmlinux"] {
+        for name in [
+            "vmlinux",
+            "btf",
+            "config",
+            "System.map",
+            "tree/Module.symvers",
+            "tree/vmlinux",
+        ] {
             let (one, two) = (first.join(name), second.join(name));
             if one.exists() || two.exists() {
                 let same = matches!((fs_err::read(one), fs_err::read(two)), (Ok(one), Ok(two)) if one == two);
@@ -174,5 +190,8 @@ impl KernelBuilder<'_> {
 }
 
 fn parent(kernel: &Kernel) -> std::path::PathBuf {
-    kernel.image.parent().map_or_else(Default::default, std::path::Path::to_owned)
+    kernel
+        .image
+        .parent()
+        .map_or_else(Default::default, std::path::Path::to_owned)
 }

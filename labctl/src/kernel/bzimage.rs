@@ -59,7 +59,9 @@ pub enum BzImageError {
 /// [`BzImageError`] when `image` is something else, or cut off.
 pub fn payload(image: &[u8]) -> Result<Payload<'_>, BzImageError> {
     let signed = image.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && image.get(0x202..0x206) == Some(b"HdrS");
-    let protocol = image.get(0x206..0x208).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+    let protocol = image
+        .get(0x206..0x208)
+        .map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
     if !signed || protocol < 0x0208 {
         return Err(BzImageError::NotBzImage);
     }
@@ -72,10 +74,18 @@ pub fn payload(image: &[u8]) -> Result<Payload<'_>, BzImageError> {
     let offset = setup.saturating_add(word(image, 0x248)?);
     let end = offset.saturating_add(word(image, 0x24c)?);
     let whole = image.get(offset..end).filter(|whole| whole.len() > 4);
-    let whole = whole.ok_or(BzImageError::Truncated { offset, end, length: image.len() })?;
+    let whole = whole.ok_or(BzImageError::Truncated {
+        offset,
+        end,
+        length: image.len(),
+    })?;
     if whole.starts_with(b"\x7fELF") {
         let unpacked = u32::try_from(whole.len()).unwrap_or(u32::MAX);
-        return Ok(Payload { compression: Compression::None, bytes: whole, unpacked });
+        return Ok(Payload {
+            compression: Compression::None,
+            bytes: whole,
+            unpacked,
+        });
     }
     let (bytes, length) = whole.split_at(whole.len() - 4);
     let compression = match bytes {
@@ -83,10 +93,18 @@ pub fn payload(image: &[u8]) -> Result<Payload<'_>, BzImageError> {
         [0xfd, b'7', b'z', b'X', b'Z', ..] => Compression::Xz,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
         [0x02, 0x21, 0x4c, 0x18, ..] => Compression::Lz4Legacy,
-        _ => return Err(BzImageError::UnknownCompression { magic: bytes.iter().take(6).copied().collect() }),
+        _ => {
+            return Err(BzImageError::UnknownCompression {
+                magic: bytes.iter().take(6).copied().collect(),
+            });
+        }
     };
     let unpacked = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-    Ok(Payload { compression, bytes, unpacked })
+    Ok(Payload {
+        compression,
+        bytes,
+        unpacked,
+    })
 }
 
 fn word(image: &[u8], at: usize) -> Result<usize, BzImageError> {
@@ -118,7 +136,14 @@ mod tests {
     fn finds_the_stream_without_its_length_word() {
         let stream = [0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3];
         let image = image(&stream);
-        assert_eq!(payload(&image), Ok(Payload { compression: Compression::Zstd, bytes: &stream, unpacked: 4096 }));
+        assert_eq!(
+            payload(&image),
+            Ok(Payload {
+                compression: Compression::Zstd,
+                bytes: &stream,
+                unpacked: 4096
+            })
+        );
     }
 
     #[test]
@@ -127,7 +152,10 @@ mod tests {
         let mut cut = image(&[0x1f, 0x8b, 0, 0]);
         cut.truncate(cut.len() - 1);
         assert!(matches!(payload(&cut), Err(BzImageError::Truncated { .. })));
-        assert!(matches!(payload(&image(&[9; 8])), Err(BzImageError::UnknownCompression { .. })));
+        assert!(matches!(
+            payload(&image(&[9; 8])),
+            Err(BzImageError::UnknownCompression { .. })
+        ));
     }
 
     #[test]

@@ -45,12 +45,8 @@ pub fn assignment(line: &str) -> Option<(&str, Value)> {
 }
 
 fn is_symbol(text: &str) -> bool {
-    text.strip_prefix("CONFIG_").is_some_and(|name| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    })
+    text.strip_prefix("CONFIG_")
+        .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 /// A whole `.config`.
@@ -106,8 +102,19 @@ mod tests {
 
     #[test]
     fn an_assignment_is_exactly_what_kconfig_writes() {
-        assert_eq!(assignment("# CONFIG_A is not set"), Some(("CONFIG_A", Value::Off)));
-        for junk in ["CONFIG_=y", "config_a=y", "CONFIG_A-B=y", "CONFIG_A=", "CONFIG_A", "# CONFIG_A is off", ""] {
+        assert_eq!(
+            assignment("# CONFIG_A is not set"),
+            Some(("CONFIG_A", Value::Off))
+        );
+        for junk in [
+            "CONFIG_=y",
+            "config_a=y",
+            "CONFIG_A-B=y",
+            "CONFIG_A=",
+            "CONFIG_A",
+            "# CONFIG_A is off",
+            "",
+        ] {
             assert_eq!(assignment(junk), None, "{junk}");
         }
     }

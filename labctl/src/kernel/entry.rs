@@ -58,17 +58,27 @@ pub struct Kernel {
 
 impl Kernel {
     /// Reads a stored kernel, and holds what `spec` promises against its configuration.
-    pub(super) fn open(name: &str, spec: &KernelSpec, id: Digest, entry: &Entry) -> Result<Self, KernelError> {
+    pub(super) fn open(
+        name: &str,
+        spec: &KernelSpec,
+        id: Digest,
+        entry: &Entry,
+    ) -> Result<Self, KernelError> {
         let record = fs::read(entry.file(RECORD)).map_err(KernelError::io("read a stored kernel"))?;
         let record: Record = serde_json::from_slice(&record)
             .map_err(|error| KernelError::io("read a stored kernel")(error.into()))?;
-        let config = fs::read_to_string(entry.file(CONFIG)).map_err(KernelError::io("read a kernel's config"))?;
+        let config =
+            fs::read_to_string(entry.file(CONFIG)).map_err(KernelError::io("read a kernel's config"))?;
         spec.prove(&Config::parse(&config))?;
         Ok(Self {
             name: name.to_owned(),
             id,
             image: entry.file(IMAGE),
-            modules: record.modules.iter().map(|module| entry.file(MODULES).join(module)).collect(),
+            modules: record
+                .modules
+                .iter()
+                .map(|module| entry.file(MODULES).join(module))
+                .collect(),
             tree: KernelTree {
                 kernel_id: id.to_string(),
                 release: record.release.clone(),

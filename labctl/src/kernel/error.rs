@@ -33,7 +33,11 @@ pub enum KernelError {
         log: PathBuf,
     },
     #[error("building the kernel exceeded the limit of {limit} in phase `{phase}`")]
-    Limit { phase: String, limit: Limit, log: PathBuf },
+    Limit {
+        phase: String,
+        limit: Limit,
+        log: PathBuf,
+    },
     #[error("the packages of the kernel have no `{what}`")]
     Incomplete { what: String },
     #[error("cannot read the package `{package}`")]

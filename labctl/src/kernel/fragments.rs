@@ -72,14 +72,20 @@ impl Requests {
     /// [`FragmentError`] on the first line that cannot be read, or that contradicts an earlier one.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), FragmentError> {
         for (index, line) in text.lines().enumerate() {
-            let origin = Origin { fragment: name.to_owned(), line: index + 1 };
+            let origin = Origin {
+                fragment: name.to_owned(),
+                line: index + 1,
+            };
             let Some((symbol, value)) = assignment(line) else {
                 // A misspelt `is not set` would otherwise pass for a comment and ask for nothing.
                 let names_a_symbol = line.starts_with("# CONFIG_");
                 if line.trim().is_empty() || (line.starts_with('#') && !names_a_symbol) {
                     continue;
                 }
-                return Err(FragmentError::NotAnAssignment { origin, text: line.to_owned() });
+                return Err(FragmentError::NotAnAssignment {
+                    origin,
+                    text: line.to_owned(),
+                });
             };
             match self.symbols.get(symbol) {
                 Some(earlier) if earlier.value != value => {
@@ -102,7 +108,9 @@ impl Requests {
 
     /// Every request, by symbol.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Request)> {
-        self.symbols.iter().map(|(symbol, request)| (symbol.as_str(), request))
+        self.symbols
+            .iter()
+            .map(|(symbol, request)| (symbol.as_str(), request))
     }
 
     /// The requests as one file for `KCONFIG_ALLCONFIG` (`Documentation/kbuild/kconfig.rst`): sorted, without comments,
@@ -135,7 +143,11 @@ impl Requests {
                 origin: request.origin.clone(),
             })
             .collect();
-        if mismatches.is_empty() { Ok(()) } else { Err(Unsatisfied { mismatches }) }
+        if mismatches.is_empty() {
+            Ok(())
+        } else {
+            Err(Unsatisfied { mismatches })
+        }
     }
 }
 
@@ -166,7 +178,13 @@ impl fmt::Display for Unsatisfied {
             "{} config symbols did not come out as the fragments ask (a dependency is missing, or another symbol selects them):",
             self.mismatches.len()
         )?;
-        for Mismatch { symbol, asked, got, origin } in &self.mismatches {
+        for Mismatch {
+            symbol,
+            asked,
+            got,
+            origin,
+        } in &self.mismatches
+        {
             write!(f, "\n  {symbol}: asked `{asked}` ({origin}), got `{got}`")?;
         }
         Ok(())
@@ -188,42 +206,79 @@ mod tests {
     #[test]
     fn merges_sorted_and_without_comments() {
         let all = requests(&[
-            ("net.config", "# networking\n\nCONFIG_NET=y\n# CONFIG_IPV6 is not set\n"),
+            (
+                "net.config",
+                "# networking\n\nCONFIG_NET=y\n# CONFIG_IPV6 is not set\n",
+            ),
             ("base.config", "CONFIG_64BIT=y\nCONFIG_NET=y\n"),
         ])
         .unwrap();
-        assert_eq!(all.to_config(), "CONFIG_64BIT=y\n# CONFIG_IPV6 is not set\nCONFIG_NET=y\n");
+        assert_eq!(
+            all.to_config(),
+            "CONFIG_64BIT=y\n# CONFIG_IPV6 is not set\nCONFIG_NET=y\n"
+        );
     }
 
     #[test]
     fn the_order_of_fragments_does_not_matter() {
         let (a, b) = (("a", "CONFIG_A=y\n"), ("b", "CONFIG_B=16\n"));
-        assert_eq!(requests(&[a, b]).unwrap().to_config(), requests(&[b, a]).unwrap().to_config());
+        assert_eq!(
+            requests(&[a, b]).unwrap().to_config(),
+            requests(&[b, a]).unwrap().to_config()
+        );
     }
 
     #[test]
     fn a_contradiction_names_both_places() {
-        let error = requests(&[("net.config", "CONFIG_IPV6=y\n"), ("trims.config", "\n# CONFIG_IPV6 is not set\n")]).unwrap_err();
-        assert_eq!(error.to_string(), "trims.config:2: `CONFIG_IPV6` is asked to be `n`, but net.config:1 asks for `y`");
+        let error = requests(&[
+            ("net.config", "CONFIG_IPV6=y\n"),
+            ("trims.config", "\n# CONFIG_IPV6 is not set\n"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "trims.config:2: `CONFIG_IPV6` is asked to be `n`, but net.config:1 asks for `y`"
+        );
     }
 
     #[test]
     fn a_line_that_asks_for_nothing_is_an_error() {
         for line in ["CONFIG_NET", "CONFIG_NET = y", "NET=y", "# CONFIG_NET is not st"] {
             let error = requests(&[("x.config", line)]).unwrap_err();
-            assert_eq!(error.to_string(), format!("x.config:1: `{line}` is not a Kconfig assignment"));
+            assert_eq!(
+                error.to_string(),
+                format!("x.config:1: `{line}` is not a Kconfig assignment")
+            );
         }
     }
 
     #[test]
     fn verification_lists_every_symbol_asked_and_got() {
-        let all = requests(&[("layers.config", "CONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\n# CONFIG_SLUB_TINY is not set\n")]).unwrap();
-        assert_eq!(all.verify(&Config::parse("CONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\n")), Ok(()));
-        let error = all.verify(&Config::parse("CONFIG_OVERLAY_FS=m\nCONFIG_SLUB_TINY=y\n")).unwrap_err();
+        let all = requests(&[(
+            "layers.config",
+            "CONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\n# CONFIG_SLUB_TINY is not set\n",
+        )])
+        .unwrap();
+        assert_eq!(
+            all.verify(&Config::parse("CONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\n")),
+            Ok(())
+        );
+        let error = all
+            .verify(&Config::parse("CONFIG_OVERLAY_FS=m\nCONFIG_SLUB_TINY=y\n"))
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("3 config symbols"), "{text}");
-        assert!(text.contains("\n  CONFIG_EROFS_FS: asked `y` (layers.config:1), got `n`"), "{text}");
-        assert!(text.contains("\n  CONFIG_OVERLAY_FS: asked `y` (layers.config:2), got `m`"), "{text}");
-        assert!(text.contains("\n  CONFIG_SLUB_TINY: asked `n` (layers.config:3), got `y`"), "{text}");
+        assert!(
+            text.contains("\n  CONFIG_EROFS_FS: asked `y` (layers.config:1), got `n`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n  CONFIG_OVERLAY_FS: asked `y` (layers.config:2), got `m`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n  CONFIG_SLUB_TINY: asked `n` (layers.config:3), got `y`"),
+            "{text}"
+        );
     }
 }

@@ -53,8 +53,16 @@ pub enum OrderError {
 ///
 /// # Errors
 /// [`OrderError`] when one is missing or needs itself.
-pub fn load_order(wanted: &[String], available: &BTreeMap<String, Vec<String>>) -> Result<Vec<String>, OrderError> {
-    let mut walk = Walk { available, order: Vec::new(), loaded: BTreeSet::new(), open: BTreeSet::new() };
+pub fn load_order(
+    wanted: &[String],
+    available: &BTreeMap<String, Vec<String>>,
+) -> Result<Vec<String>, OrderError> {
+    let mut walk = Walk {
+        available,
+        order: Vec::new(),
+        loaded: BTreeSet::new(),
+        open: BTreeSet::new(),
+    };
     for name in wanted {
         walk.visit(&name_of(name), None)?;
     }
@@ -74,12 +82,15 @@ impl Walk<'_> {
             return Ok(());
         }
         if !self.open.insert(name.to_owned()) {
-            return Err(OrderError::Cycle { name: name.to_owned() });
+            return Err(OrderError::Cycle {
+                name: name.to_owned(),
+            });
         }
         let available = self.available;
-        let needs = available
-            .get(name)
-            .ok_or_else(|| OrderError::Missing { name: name.to_owned(), needed_by: needed_by.map(str::to_owned) })?;
+        let needs = available.get(name).ok_or_else(|| OrderError::Missing {
+            name: name.to_owned(),
+            needed_by: needed_by.map(str::to_owned),
+        })?;
         for need in needs {
             self.visit(need, Some(name))?;
         }
@@ -95,7 +106,14 @@ mod tests {
     use super::*;
 
     fn available(list: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
-        list.iter().map(|(name, needs)| ((*name).to_owned(), needs.iter().map(|n| (*n).to_owned()).collect())).collect()
+        list.iter()
+            .map(|(name, needs)| {
+                (
+                    (*name).to_owned(),
+                    needs.iter().map(|n| (*n).to_owned()).collect(),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -107,16 +125,33 @@ mod tests {
             ("erofs", &["libcrc32c"]),
             ("libcrc32c", &[]),
         ]);
-        let order = load_order(&["virtio_net".into(), "erofs".into(), "failover".into()], &available).unwrap();
-        assert_eq!(order, ["failover", "net_failover", "virtio_net", "libcrc32c", "erofs"]);
+        let order = load_order(
+            &["virtio_net".into(), "erofs".into(), "failover".into()],
+            &available,
+        )
+        .unwrap();
+        assert_eq!(
+            order,
+            ["failover", "net_failover", "virtio_net", "libcrc32c", "erofs"]
+        );
     }
 
     #[test]
     fn a_missing_one_names_who_needs_it() {
-        let error = load_order(&["virtio_net".into()], &available(&[("virtio_net", &["net_failover"])])).unwrap_err();
-        assert_eq!(error.to_string(), "module `net_failover` is not in the kernel package (`virtio_net` needs it)");
+        let error = load_order(
+            &["virtio_net".into()],
+            &available(&[("virtio_net", &["net_failover"])]),
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "module `net_failover` is not in the kernel package (`virtio_net` needs it)"
+        );
         let error = load_order(&["rdma-rxe".into()], &BTreeMap::new()).unwrap_err();
-        assert_eq!(error.to_string(), "module `rdma_rxe` is not in the kernel package");
+        assert_eq!(
+            error.to_string(),
+            "module `rdma_rxe` is not in the kernel package"
+        );
     }
 
     #[test]
@@ -127,8 +162,14 @@ mod tests {
 
     #[test]
     fn names_and_dependencies_are_read_as_the_kernel_writes_them() {
-        assert_eq!(name_of("kernel/drivers/char/hw_random/virtio-rng.ko.xz"), "virtio_rng");
-        assert_eq!(depends(b"license=GPL\0depends=net_failover,crc32c-intel\0name=virtio_net\0"), ["net_failover", "crc32c_intel"]);
+        assert_eq!(
+            name_of("kernel/drivers/char/hw_random/virtio-rng.ko.xz"),
+            "virtio_rng"
+        );
+        assert_eq!(
+            depends(b"license=GPL\0depends=net_failover,crc32c-intel\0name=virtio_net\0"),
+            ["net_failover", "crc32c_intel"]
+        );
         assert!(depends(b"depends=\0").is_empty());
     }
 }

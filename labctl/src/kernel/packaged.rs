@@ -69,7 +69,10 @@ pub(super) fn unpack(
         build_dir: format!("{HEADERS}/{flavour}"),
         mount: HEADERS.to_owned(),
         // The headers' makefile would ask dpkg for it.
-        env: [("DEB_BUILD_ARCH".to_owned(), "amd64".to_owned())].into_iter().chain(super::plan::environment()).collect(),
+        env: [("DEB_BUILD_ARCH".to_owned(), "amd64".to_owned())]
+            .into_iter()
+            .chain(super::plan::environment())
+            .collect(),
         release,
         modules,
     };
@@ -79,7 +82,9 @@ pub(super) fn unpack(
 }
 
 fn missing(what: &str) -> KernelError {
-    KernelError::Incomplete { what: what.to_owned() }
+    KernelError::Incomplete {
+        what: what.to_owned(),
+    }
 }
 
 /// What is taken from the image packages.
@@ -116,7 +121,9 @@ fn visit(
     let file = fs::File::open(&package.path).map_err(KernelError::io("open a package"))?;
     let archive = DebArchive::open(std::io::BufReader::new(file)).map_err(|error| failed(Box::new(error)))?;
     archive
-        .for_each_entry(&ReadOptions::default(), |entry| visitor(entry.path.as_str(), entry.kind))
+        .for_each_entry(&ReadOptions::default(), |entry| {
+            visitor(entry.path.as_str(), entry.kind)
+        })
         .map(drop)
         .map_err(|error: VisitError<EntryFailure>| failed(Box::new(error)))
 }
@@ -130,13 +137,17 @@ fn elf(image: &[u8]) -> Result<Vec<u8>, KernelError> {
         Compression::Zstd => {
             let mut elf = Vec::new();
             let decoder = zstd::Decoder::new(payload.bytes);
-            decoder.and_then(|decoder| decoder.single_frame().read_to_end(&mut elf)).map_err(unpack)?;
+            decoder
+                .and_then(|decoder| decoder.single_frame().read_to_end(&mut elf))
+                .map_err(unpack)?;
             Ok(elf)
         }
         Compression::Xz => unxz(payload.bytes).map_err(unpack),
         Compression::Gzip => {
             let mut elf = Vec::new();
-            flate2::read::GzDecoder::new(payload.bytes).read_to_end(&mut elf).map_err(unpack)?;
+            flate2::read::GzDecoder::new(payload.bytes)
+                .read_to_end(&mut elf)
+                .map_err(unpack)?;
             Ok(elf)
         }
         // QEMU boots a bzImage as well, only more slowly.
@@ -160,7 +171,9 @@ fn modules(
     let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut queue: Vec<String> = wanted.iter().map(|name| name_of(name)).collect();
     while let Some(name) = queue.pop() {
-        let Some((file, bytes)) = packaged.get(&name).filter(|_| !needs.contains_key(&name)) else { continue };
+        let Some((file, bytes)) = packaged.get(&name).filter(|_| !needs.contains_key(&name)) else {
+            continue;
+        };
         let unpacked = if file.ends_with(".xz") {
             unxz(bytes).map_err(KernelError::io("decompress a kernel module"))?
         } else if file.ends_with(".zst") {
@@ -168,7 +181,10 @@ fn modules(
         } else {
             bytes.clone()
         };
-        let unreadable = |source| KernelError::Module { name: name.clone(), source };
+        let unreadable = |source| KernelError::Module {
+            name: name.clone(),
+            source,
+        };
         let elf = object::File::parse(unpacked.as_slice()).map_err(unreadable)?;
         let modinfo = match elf.section_by_name(".modinfo") {
             Some(section) => section.data().map_err(unreadable)?,
@@ -196,7 +212,9 @@ fn unpack_headers(package: &PackageFile, tree: &Path) -> Result<(), KernelError>
     use std::os::unix::fs::PermissionsExt as _;
 
     visit(package, |path, entry| {
-        let Some(inside) = debian_headers(path).map(|inside| tree.join(inside)) else { return Ok(()) };
+        let Some(inside) = debian_headers(path).map(|inside| tree.join(inside)) else {
+            return Ok(());
+        };
         let parent: PathBuf = inside.parent().unwrap_or(tree).to_owned();
         match entry {
             EntryKind::Directory => fs::create_dir_all(&inside)?,

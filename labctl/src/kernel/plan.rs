@@ -82,59 +82,144 @@ pub fn environment() -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// [`FragmentError`] when the fragments cannot be read together.
-pub fn plan(source: &Source, fragments: &[(String, String)], jobs: usize) -> Result<BuildPlan, FragmentError> {
+pub fn plan(
+    source: &Source,
+    fragments: &[(String, String)],
+    jobs: usize,
+) -> Result<BuildPlan, FragmentError> {
     let mut requests = Requests::default();
     for (name, text) in fragments {
         requests.add(name, text)?;
     }
-    requests.add("localversion", &format!("CONFIG_LOCALVERSION=\"{}\"\n", source.localversion))?;
-    let steps = vec![unpack(source), configure(source.base, &requests), compile(jobs), collect()];
-    Ok(BuildPlan { env: environment(), steps, requests, outputs: outputs(), objects: source.cost.objects })
+    requests.add(
+        "localversion",
+        &format!("CONFIG_LOCALVERSION=\"{}\"\n", source.localversion),
+    )?;
+    let steps = vec![
+        unpack(source),
+        configure(source.base, &requests),
+        compile(jobs),
+        collect(),
+    ];
+    Ok(BuildPlan {
+        env: environment(),
+        steps,
+        requests,
+        outputs: outputs(),
+        objects: source.cost.objects,
+    })
 }
 
 fn step(phase: Phase, argv: &[&str]) -> Step {
-    Step { phase, files: Vec::new(), argv: argv.iter().map(|arg| (*arg).to_owned()).collect() }
+    Step {
+        phase,
+        files: Vec::new(),
+        argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
+    }
 }
 
 fn unpack(source: &Source) -> Step {
-    let mut unpack = step(Phase::Unpack, &["tar", "--use-compress-program=xz -T0", "--extract", "--strip-components=1", "--no-same-owner"]);
-    unpack.argv.push(format!("--file={ARCHIVE}/{}.tar.xz", source.package));
+    let mut unpack = step(
+        Phase::Unpack,
+        &[
+            "tar",
+            "--use-compress-program=xz -T0",
+            "--extract",
+            "--strip-components=1",
+            "--no-same-owner",
+        ],
+    );
+    unpack
+        .argv
+        .push(format!("--file={ARCHIVE}/{}.tar.xz", source.package));
     let exclude = |pattern: String| format!("--exclude={}/{pattern}", source.package);
     unpack.argv.push("--wildcards".to_owned());
-    unpack.argv.extend(OTHER_ARCHITECTURES.iter().map(|arch| exclude(format!("arch/{arch}"))));
-    // The Kconfig and make files stay: Kconfig reads all of them before it decides anything.
-    unpack.argv.extend(OTHER_DRIVERS.iter().map(|dir| exclude(format!("{dir}/*.[ch]"))));
-    unpack.argv.extend(NOT_BUILT.iter().map(|pattern| exclude((*pattern).to_owned())));
+    // The Kconfig files stay: all of them are read before anything is decided, even those of other architectures.
+    for arch in OTHER_ARCHITECTURES {
+        for what in ["*.[chS]", "*.dts*", "configs"] {
+            unpack.argv.push(exclude(format!("arch/{arch}/{what}")));
+        }
+    }
+    unpack
+        .argv
+        .extend(OTHER_DRIVERS.iter().map(|dir| exclude(format!("{dir}/*.[ch]"))));
+    unpack
+        .argv
+        .extend(NOT_BUILT.iter().map(|pattern| exclude((*pattern).to_owned())));
     unpack
 }
 
 /// Unpacking all 86,000 files takes longer than decompressing them; these are more than half, and no x86-64 lab kernel reads them.
 const OTHER_ARCHITECTURES: &[&str] = &[
-    "alpha", "arc", "arm", "arm64", "csky", "hexagon", "loongarch", "m68k", "microblaze", "mips", "nios2", "openrisc", "parisc",
-    "powerpc", "riscv", "s390", "sh", "sparc", "um", "xtensa",
+    "alpha",
+    "arc",
+    "arm",
+    "arm64",
+    "csky",
+    "hexagon",
+    "loongarch",
+    "m68k",
+    "microblaze",
+    "mips",
+    "nios2",
+    "openrisc",
+    "parisc",
+    "powerpc",
+    "riscv",
+    "s390",
+    "sh",
+    "sparc",
+    "um",
+    "xtensa",
 ];
 
 const OTHER_DRIVERS: &[&str] = &[
-    "drivers/gpu", "drivers/iio", "drivers/media", "drivers/net/ethernet", "drivers/net/wireless", "drivers/scsi", "drivers/staging",
-    "drivers/usb", "samples", "sound",
+    "drivers/gpu",
+    "drivers/iio",
+    "drivers/media",
+    "drivers/net/ethernet",
+    "drivers/net/wireless",
+    "drivers/scsi",
+    "drivers/staging",
+    "drivers/usb",
+    "samples",
+    "sound",
 ];
 
-const NOT_BUILT: &[&str] = &["Documentation/*.rst", "Documentation/*.svg", "Documentation/*.txt", "Documentation/*.yaml", "tools/perf", "tools/testing"];
+const NOT_BUILT: &[&str] = &[
+    "Documentation/*.rst",
+    "Documentation/*.svg",
+    "Documentation/*.txt",
+    "Documentation/*.yaml",
+    "tools/perf",
+    "tools/testing",
+];
 
 fn configure(base: Base, requests: &Requests) -> Step {
     const REQUESTS: &str = "labctl.config";
     let target = match base {
         Base::Allnoconfig => "allnoconfig",
     };
-    let mut configure = step(Phase::Configure, &["make", &format!("KCONFIG_ALLCONFIG={REQUESTS}"), target]);
+    let mut configure = step(
+        Phase::Configure,
+        &["make", &format!("KCONFIG_ALLCONFIG={REQUESTS}"), target],
+    );
     configure.files.push((REQUESTS.to_owned(), requests.to_config()));
     configure
 }
 
 fn compile(jobs: usize) -> Step {
     // `modules` writes Module.symvers, which out-of-tree modules are linked against; nothing is built as a module.
-    step(Phase::Compile, &["make", &format!("-j{jobs}"), "vmlinux", "modules"])
+    step(
+        Phase::Compile,
+        &["make", &format!("-j{jobs}"), FLAGS, "vmlinux", "modules"],
+    )
 }
+
+/// Tracking where every local variable is at every instruction costs several per cent of the build and fills debug information that
+/// nobody keeps. BTF comes out the same without it: functions and types were compared name by name. (`-fno-var-tracking`
+/// would save more, but pahole then takes half of the functions for optimised away and leaves them out.)
+const FLAGS: &str = "KCFLAGS=-fno-var-tracking-assignments";
 
 /// The boot image loses its symbols and debug information (they are 90 % of it); the types and the symbol table are kept apart.
 fn collect() -> Step {
@@ -157,7 +242,10 @@ fn outputs() -> Vec<Output> {
         ("release", "release"),
     ]
     .into_iter()
-    .map(|(name, path)| Output { name, path: format!("{RESULT}/{path}") })
+    .map(|(name, path)| Output {
+        name,
+        path: format!("{RESULT}/{path}"),
+    })
     .collect()
 }
 
@@ -174,7 +262,10 @@ mod tests {
             fragments: vec!["net.config".into()],
             compiler: "gcc-14".into(),
             toolchain: vec!["gcc-14".into()],
-            cost: Cost { objects: 7, cpu_seconds: 1 },
+            cost: Cost {
+                objects: 7,
+                cpu_seconds: 1,
+            },
         }
     }
 
@@ -185,7 +276,10 @@ mod tests {
     #[test]
     fn the_phases_come_in_order() {
         let phases: Vec<Phase> = planned(2).steps.iter().map(|step| step.phase).collect();
-        assert_eq!(phases, [Phase::Unpack, Phase::Configure, Phase::Compile, Phase::Collect]);
+        assert_eq!(
+            phases,
+            [Phase::Unpack, Phase::Configure, Phase::Compile, Phase::Collect]
+        );
     }
 
     #[test]
@@ -194,6 +288,25 @@ mod tests {
         let (name, text) = &plan.steps[1].files[0];
         assert!(plan.steps[1].argv.contains(&format!("KCONFIG_ALLCONFIG={name}")));
         assert_eq!(text, "CONFIG_LOCALVERSION=\"-lab\"\nCONFIG_NET=y\n");
+    }
+
+    #[test]
+    fn no_exclusion_takes_a_kconfig_file() {
+        let plan = planned(2);
+        let patterns: Vec<&str> = plan.steps[0]
+            .argv
+            .iter()
+            .filter_map(|arg| arg.strip_prefix("--exclude=linux-source-6.12/"))
+            .collect();
+        assert!(patterns.contains(&"arch/arm/*.[chS]"));
+        // A pattern without a suffix takes a whole folder; Kconfig reads arch/*/crypto/Kconfig and every driver's.
+        let folders = patterns.iter().filter(|pattern| !pattern.contains('*'));
+        for folder in folders {
+            assert!(
+                folder.ends_with("/configs") || folder.starts_with("tools/"),
+                "{folder}"
+            );
+        }
     }
 
     #[test]
@@ -207,15 +320,29 @@ mod tests {
     #[test]
     fn nothing_of_the_host_reaches_the_build() {
         let env = environment();
-        for name in ["KBUILD_BUILD_HOST", "KBUILD_BUILD_TIMESTAMP", "KBUILD_BUILD_USER", "KBUILD_BUILD_VERSION", "LC_ALL", "PATH", "TZ"] {
+        for name in [
+            "KBUILD_BUILD_HOST",
+            "KBUILD_BUILD_TIMESTAMP",
+            "KBUILD_BUILD_USER",
+            "KBUILD_BUILD_VERSION",
+            "LC_ALL",
+            "PATH",
+            "TZ",
+        ] {
             assert!(env.contains_key(name), "{name}");
         }
     }
 
     #[test]
     fn a_fragment_may_not_rename_the_kernel() {
-        let fragments = [("net.config".to_owned(), "CONFIG_LOCALVERSION=\"-mine\"\n".to_owned())];
-        assert!(matches!(plan(&source(), &fragments, 1), Err(FragmentError::Conflict { .. })));
+        let fragments = [(
+            "net.config".to_owned(),
+            "CONFIG_LOCALVERSION=\"-mine\"\n".to_owned(),
+        )];
+        assert!(matches!(
+            plan(&source(), &fragments, 1),
+            Err(FragmentError::Conflict { .. })
+        ));
     }
 
     #[test]

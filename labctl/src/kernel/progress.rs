@@ -48,7 +48,11 @@ impl<'a> Action<'a> {
             None => (false, rest),
         };
         let target = rest.split_whitespace().next()?;
-        Some(Self { command, module, target })
+        Some(Self {
+            command,
+            module,
+            target,
+        })
     }
 
     /// Does this step compile one object of the kernel itself?
@@ -63,7 +67,8 @@ impl<'a> Action<'a> {
     fn phase(&self) -> Option<Phase> {
         if self.is_kernel_object() {
             // Between the linker's passes the tables of symbols are compiled, and with them the version string.
-            let of_the_link = self.target.starts_with(".tmp_vmlinux") || self.target == "init/version-timestamp.o";
+            let of_the_link =
+                self.target.starts_with(".tmp_vmlinux") || self.target == "init/version-timestamp.o";
             return Some(if of_the_link { Phase::Link } else { Phase::Compile });
         }
         match self.command {
@@ -88,7 +93,11 @@ impl Progress {
     /// A build that should compile `expected` objects, `already` of which an interrupted run left behind.
     #[must_use]
     pub fn new(expected: u32, already: u32) -> Self {
-        Self { phase: Phase::Tools, compiled: already.min(expected), expected }
+        Self {
+            phase: Phase::Tools,
+            compiled: already.min(expected),
+            expected,
+        }
     }
 
     /// Takes one line of output; says whether anything changed.
@@ -157,10 +166,22 @@ mod tests {
     #[test]
     fn reads_what_kbuild_prints() {
         let cases = [
-            ("  CC      net/core/skbuff.o", Some(("CC", false, "net/core/skbuff.o"))),
-            ("  CC [M]  drivers/net/veth.o", Some(("CC", true, "drivers/net/veth.o"))),
-            ("  HOSTCC  scripts/kallsyms", Some(("HOSTCC", false, "scripts/kallsyms"))),
-            ("  MODPOST Module.symvers", Some(("MODPOST", false, "Module.symvers"))),
+            (
+                "  CC      net/core/skbuff.o",
+                Some(("CC", false, "net/core/skbuff.o")),
+            ),
+            (
+                "  CC [M]  drivers/net/veth.o",
+                Some(("CC", true, "drivers/net/veth.o")),
+            ),
+            (
+                "  HOSTCC  scripts/kallsyms",
+                Some(("HOSTCC", false, "scripts/kallsyms")),
+            ),
+            (
+                "  MODPOST Module.symvers",
+                Some(("MODPOST", false, "Module.symvers")),
+            ),
             ("  AR      built-in.a", Some(("AR", false, "built-in.a"))),
             ("make[2]: Entering directory '/build/linux'", None),
             ("  from include/linux/skbuff.h:17,", None),
@@ -185,7 +206,10 @@ mod tests {
         ] {
             progress.line(line);
         }
-        assert_eq!((progress.phase(), progress.compiled(), progress.expected()), (Phase::Compile, 2, 4));
+        assert_eq!(
+            (progress.phase(), progress.compiled(), progress.expected()),
+            (Phase::Compile, 2, 4)
+        );
         assert!((progress.fraction() - 0.5).abs() < f64::EPSILON);
     }
 
@@ -202,7 +226,13 @@ mod tests {
 
     #[test]
     fn a_resumed_build_starts_where_it_stopped() {
-        let left = left_behind(["net/core/skbuff.o", "tools/objtool/check.o", "vmlinux.o", "scripts/mod/modpost.o", "net/built-in.a"]);
+        let left = left_behind([
+            "net/core/skbuff.o",
+            "tools/objtool/check.o",
+            "vmlinux.o",
+            "scripts/mod/modpost.o",
+            "net/built-in.a",
+        ]);
         let mut progress = Progress::new(2, left);
         assert_eq!(progress.compiled(), 1);
         progress.line("  CC      net/socket.o");

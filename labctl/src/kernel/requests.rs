@@ -31,7 +31,8 @@ const BESIDE_THE_KERNEL: [&str; 10] = [
 impl KernelSpec {
     /// Set -> request.
     pub fn requests(&self) -> BTreeMap<String, Request> {
-        let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+        let names =
+            |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
         let closure = |packages: &[String], exclude: &[&str]| Request {
             packages: packages.to_vec(),
             exclude: names(exclude),
@@ -52,11 +53,19 @@ impl KernelSpec {
                 (TOOLCHAIN_SET, toolchain(&source.toolchain)),
             ],
             Origin::Packaged(packaged) => vec![
-                (KERNEL_SET, closure(std::slice::from_ref(&packaged.image), &BESIDE_THE_KERNEL)),
-                (HEADERS_SET, closure(std::slice::from_ref(&packaged.headers), &BESIDE_THE_KERNEL)),
+                (
+                    KERNEL_SET,
+                    closure(std::slice::from_ref(&packaged.image), &BESIDE_THE_KERNEL),
+                ),
+                (
+                    HEADERS_SET,
+                    closure(std::slice::from_ref(&packaged.headers), &BESIDE_THE_KERNEL),
+                ),
                 (TOOLCHAIN_SET, toolchain(&packaged.toolchain)),
             ],
         };
-        sets.into_iter().map(|(name, request)| (name.to_owned(), request)).collect()
+        sets.into_iter()
+            .map(|(name, request)| (name.to_owned(), request))
+            .collect()
     }
 }

@@ -51,11 +51,16 @@ impl SourceBuild<'_> {
             .writable(&tree, SOURCE)
             .workdir(SOURCE)
             .with_proc();
-        let sandbox = Sandbox { env: self.plan.env.clone(), ..sandbox };
+        let sandbox = Sandbox {
+            env: self.plan.env.clone(),
+            ..sandbox
+        };
         let resumed = left_behind(relative_files(&tree)?.iter().map(String::as_str));
         let mut progress = Progress::new(self.plan.objects, resumed);
         if resumed > 0 {
-            self.events.note(format!("going on with an interrupted build ({resumed} files are compiled)"));
+            self.events.note(format!(
+                "going on with an interrupted build ({resumed} files are compiled)"
+            ));
         }
         for (index, step) in self.plan.steps.iter().enumerate() {
             let mark = self.scratch.join(format!("done-{index}"));
@@ -79,13 +84,22 @@ impl SourceBuild<'_> {
         let sources = root.join("usr/src");
         let mark = self.scratch.join("done-package");
         if !mark.exists() {
-            self.events.progress(Stage::Kernel, 0, Some(u64::from(self.plan.objects)), Unit::Files, "unpack");
+            self.events.progress(
+                Stage::Kernel,
+                0,
+                Some(u64::from(self.plan.objects)),
+                Unit::Files,
+                "unpack",
+            );
             fs::create_dir_all(&root).map_err(KernelError::io("make the kernel's build folder"))?;
             for package in self.packages {
                 let file = fs::File::open(&package.path).map_err(KernelError::io("open a package"))?;
-                unpack_into(&root, std::io::BufReader::new(file), &ReadOptions::default()).map_err(|source| {
-                    KernelError::Package { package: package.name.clone(), source: Box::new(source) }
-                })?;
+                unpack_into(&root, std::io::BufReader::new(file), &ReadOptions::default()).map_err(
+                    |source| KernelError::Package {
+                        package: package.name.clone(),
+                        source: Box::new(source),
+                    },
+                )?;
             }
             fs::write(&mark, "").map_err(KernelError::io("note a finished step"))?;
         }
@@ -108,9 +122,14 @@ impl SourceBuild<'_> {
         let mut tail = std::collections::VecDeque::new();
         let phase = phase_name(step.phase);
         let tell = |progress: &Progress| {
-            let shown = if step.phase == Phase::Compile { phase_name(progress.phase()) } else { phase };
+            let shown = if step.phase == Phase::Compile {
+                phase_name(progress.phase())
+            } else {
+                phase
+            };
             let (done, total) = (u64::from(progress.compiled()), u64::from(progress.expected()));
-            self.events.progress(Stage::Kernel, done, Some(total), Unit::Files, shown);
+            self.events
+                .progress(Stage::Kernel, done, Some(total), Unit::Files, shown);
         };
         tell(progress);
         let mut output = fs::File::options()
@@ -134,10 +153,17 @@ impl SourceBuild<'_> {
         let log = log.to_owned();
         match finished.outcome {
             Outcome::Exited(0) => Ok(()),
-            Outcome::LimitReached(limit) => Err(KernelError::Limit { phase: phase.to_owned(), limit, log }),
+            Outcome::LimitReached(limit) => Err(KernelError::Limit {
+                phase: phase.to_owned(),
+                limit,
+                log,
+            }),
             Outcome::Exited(status) => Err(KernelError::Build {
                 phase: phase.to_owned(),
-                outcome: format!("`{}` ended with status {status}", step.argv.first().map_or("", String::as_str)),
+                outcome: format!(
+                    "`{}` ended with status {status}",
+                    step.argv.first().map_or("", String::as_str)
+                ),
                 tail: tail.into(),
                 log,
             }),
@@ -151,11 +177,14 @@ impl SourceBuild<'_> {
     }
 
     fn verify_config(&self, tree: &Path) -> Result<(), KernelError> {
-        let text = fs::read_to_string(tree.join(".config")).map_err(KernelError::io("read the configuration"))?;
+        let text =
+            fs::read_to_string(tree.join(".config")).map_err(KernelError::io("read the configuration"))?;
         self.plan
             .requests
             .verify(&Config::parse(&text))
-            .map_err(|unmet| KernelError::Unmet { list: unmet.to_string() })
+            .map_err(|unmet| KernelError::Unmet {
+                list: unmet.to_string(),
+            })
     }
 
     /// Copies what others need into the entry.
@@ -164,7 +193,9 @@ impl SourceBuild<'_> {
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).map_err(KernelError::io("fill the kernel's entry"))?;
             }
-            fs::copy(from, to).map(drop).map_err(KernelError::io("fill the kernel's entry"))
+            fs::copy(from, to)
+                .map(drop)
+                .map_err(KernelError::io("fill the kernel's entry"))
         };
         for path in relative_files(tree)? {
             if needed_for_modules(&path) {
@@ -175,11 +206,14 @@ impl SourceBuild<'_> {
         for output in &self.plan.outputs {
             let from = tree.join(&output.path);
             if !from.is_file() {
-                return Err(KernelError::Incomplete { what: format!("{RESULT} {}", output.name) });
+                return Err(KernelError::Incomplete {
+                    what: format!("{RESULT} {}", output.name),
+                });
             }
             copy(&from, &staging.join(output.name))?;
         }
-        let release = fs::read_to_string(staging.join("release")).map_err(KernelError::io("read the release"))?;
+        let release =
+            fs::read_to_string(staging.join("release")).map_err(KernelError::io("read the release"))?;
         let record = Record {
             release: release.trim().to_owned(),
             mount: SOURCE.to_owned(),

@@ -127,13 +127,23 @@ impl TryFrom<RawKernelSpec> for KernelSpec {
         };
         for (feature, symbols) in &raw.features {
             if symbols.is_empty() {
-                return Err(SpecError::Unproved { feature: feature.clone() });
+                return Err(SpecError::Unproved {
+                    feature: feature.clone(),
+                });
             }
             if let Some(symbol) = symbols.iter().find(|symbol| !symbol.starts_with("CONFIG_")) {
-                return Err(SpecError::NotASymbol { feature: feature.clone(), symbol: symbol.clone() });
+                return Err(SpecError::NotASymbol {
+                    feature: feature.clone(),
+                    symbol: symbol.clone(),
+                });
             }
         }
-        Ok(Self { about: raw.about, origin, command_line: raw.command_line, features: raw.features })
+        Ok(Self {
+            about: raw.about,
+            origin,
+            command_line: raw.command_line,
+            features: raw.features,
+        })
     }
 }
 
@@ -151,7 +161,11 @@ impl KernelSpec {
     /// The features of `needed` that this kernel does not offer, in the order asked.
     #[must_use]
     pub fn missing<'a>(&self, needed: &'a [String]) -> Vec<&'a str> {
-        needed.iter().map(String::as_str).filter(|name| !self.features.contains_key(*name)).collect()
+        needed
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !self.features.contains_key(*name))
+            .collect()
     }
 
     /// Holds every promised feature against the config of the kernel that was built or unpacked.
@@ -161,7 +175,10 @@ impl KernelSpec {
     pub fn prove(&self, config: &Config) -> Result<(), Unproved> {
         for (feature, symbols) in &self.features {
             if let Some(symbol) = symbols.iter().find(|symbol| !config.offers(symbol)) {
-                return Err(Unproved { feature: feature.clone(), symbol: symbol.clone() });
+                return Err(Unproved {
+                    feature: feature.clone(),
+                    symbol: symbol.clone(),
+                });
             }
         }
         Ok(())
@@ -194,7 +211,9 @@ mod tests {
     #[test]
     fn the_course_kernels_fragments_prove_every_feature_it_offers() {
         let spec = parse(LAB).unwrap();
-        let Origin::Source(source) = &spec.origin else { panic!("lab-6.12 is built from source") };
+        let Origin::Source(source) = &spec.origin else {
+            panic!("lab-6.12 is built from source")
+        };
         let asked = Config::parse(&lab_requests(source).to_config());
         assert_eq!(spec.prove(&asked), Ok(()));
     }
@@ -202,7 +221,9 @@ mod tests {
     #[test]
     fn every_fragment_beside_the_description_is_used() {
         let spec = parse(LAB).unwrap();
-        let Origin::Source(source) = &spec.origin else { panic!("lab-6.12 is built from source") };
+        let Origin::Source(source) = &spec.origin else {
+            panic!("lab-6.12 is built from source")
+        };
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernels/lab-6.12/");
         let mut found: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -238,11 +259,20 @@ mod tests {
 
     #[test]
     fn a_feature_needs_a_proof() {
-        let packaged = "about: x\npackaged: {image: a, headers: b, compiler: gcc-14, toolchain: [], modules: []}\n";
-        assert_eq!(parse(&format!("{packaged}features: {{perf: []}}\n")), Err(SpecError::Unproved { feature: "perf".into() }));
+        let packaged =
+            "about: x\npackaged: {image: a, headers: b, compiler: gcc-14, toolchain: [], modules: []}\n";
+        assert_eq!(
+            parse(&format!("{packaged}features: {{perf: []}}\n")),
+            Err(SpecError::Unproved {
+                feature: "perf".into()
+            })
+        );
         assert_eq!(
             parse(&format!("{packaged}features: {{perf: [PERF_EVENTS]}}\n")),
-            Err(SpecError::NotASymbol { feature: "perf".into(), symbol: "PERF_EVENTS".into() })
+            Err(SpecError::NotASymbol {
+                feature: "perf".into(),
+                symbol: "PERF_EVENTS".into()
+            })
         );
     }
 }

@@ -15,9 +15,9 @@ pub fn needed_for_modules(path: &str) -> bool {
         None => TOP.contains(&path),
         Some(("include", rest)) => header(rest),
         Some(("scripts", rest)) => script(rest),
-        Some(("arch", rest)) => {
-            rest.strip_prefix("x86/").is_some_and(|rest| rest == "Makefile" || rest.starts_with("include/"))
-        }
+        Some(("arch", rest)) => rest
+            .strip_prefix("x86/")
+            .is_some_and(|rest| rest == "Makefile" || rest.starts_with("include/")),
         Some(("tools", rest)) => TOOLS.contains(&rest),
         Some(_) => false,
     }
@@ -34,7 +34,10 @@ const TOOLS: &[&str] = &["objtool/objtool", "bpf/resolve_btfids/resolve_btfids"]
 fn is_residue(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let hidden = name.starts_with('.') && name != ".config";
-    hidden || [".o", ".a", ".cmd", ".d", ".tmp"].iter().any(|end| name.ends_with(end))
+    hidden
+        || [".o", ".a", ".cmd", ".d", ".tmp"]
+            .iter()
+            .any(|end| name.ends_with(end))
 }
 
 fn header(path: &str) -> bool {
@@ -47,16 +50,27 @@ fn header(path: &str) -> bool {
 }
 
 /// Headers of hardware that no lab guest has.
-const FOREIGN_HEADERS: &[&str] = &["drm", "dt-bindings", "media", "memory", "pcmcia", "soc", "sound", "ufs"];
+const FOREIGN_HEADERS: &[&str] = &[
+    "drm",
+    "dt-bindings",
+    "media",
+    "memory",
+    "pcmcia",
+    "soc",
+    "sound",
+    "ufs",
+];
 
 fn script(path: &str) -> bool {
     match path.split_once('/') {
         None => true,
         Some(("basic", name)) => name == "fixdep",
         Some(("mod", name)) => name == "modpost",
-        Some(("gcc-plugins" | "dtc" | "gdb" | "kconfig" | "coccinelle" | "genksyms" | "ksymoops" | "package" | "rust" | "selinux", _)) => {
-            false
-        }
+        Some((
+            "gcc-plugins" | "dtc" | "gdb" | "kconfig" | "coccinelle" | "genksyms" | "ksymoops" | "package"
+            | "rust" | "selinux",
+            _,
+        )) => false,
         Some(_) => true,
     }
 }
@@ -79,9 +93,12 @@ pub fn debian_headers(path: &str) -> Option<&str> {
         let foreign = arch.contains('/') && !arch.starts_with("x86/");
         return (!foreign).then_some(headers);
     }
-    let foreign = FOREIGN_HEADERS
-        .iter()
-        .any(|dir| inside.strip_prefix("include/").and_then(|rest| rest.strip_prefix(dir)).is_some_and(|rest| rest.starts_with('/')));
+    let foreign = FOREIGN_HEADERS.iter().any(|dir| {
+        inside
+            .strip_prefix("include/")
+            .and_then(|rest| rest.strip_prefix(dir))
+            .is_some_and(|rest| rest.starts_with('/'))
+    });
     (!foreign).then_some(headers)
 }
 
@@ -148,10 +165,22 @@ mod tests {
     #[test]
     fn debians_headers_become_one_folder() {
         let kept = [
-            ("usr/lib/linux-kbuild-6.12/scripts/mod/modpost", "linux-kbuild-6.12/scripts/mod/modpost"),
-            ("usr/src/linux-headers-6.12-common/Makefile", "linux-headers-6.12-common/Makefile"),
-            ("usr/src/linux-headers-6.12-common/arch/x86/include/asm/io.h", "linux-headers-6.12-common/arch/x86/include/asm/io.h"),
-            ("usr/src/linux-headers-6.12-common/arch/Kconfig", "linux-headers-6.12-common/arch/Kconfig"),
+            (
+                "usr/lib/linux-kbuild-6.12/scripts/mod/modpost",
+                "linux-kbuild-6.12/scripts/mod/modpost",
+            ),
+            (
+                "usr/src/linux-headers-6.12-common/Makefile",
+                "linux-headers-6.12-common/Makefile",
+            ),
+            (
+                "usr/src/linux-headers-6.12-common/arch/x86/include/asm/io.h",
+                "linux-headers-6.12-common/arch/x86/include/asm/io.h",
+            ),
+            (
+                "usr/src/linux-headers-6.12-common/arch/Kconfig",
+                "linux-headers-6.12-common/arch/Kconfig",
+            ),
         ];
         for (path, place) in kept {
             assert_eq!(debian_headers(path), Some(place), "{path}");
@@ -169,7 +198,13 @@ mod tests {
 
     #[test]
     fn links_into_usr_lib_are_redirected() {
-        assert_eq!(debian_link("../../lib/linux-kbuild-6.12/scripts"), "../linux-kbuild-6.12/scripts");
-        assert_eq!(debian_link("../../uapi/linux/input-event-codes.h"), "../../uapi/linux/input-event-codes.h");
+        assert_eq!(
+            debian_link("../../lib/linux-kbuild-6.12/scripts"),
+            "../linux-kbuild-6.12/scripts"
+        );
+        assert_eq!(
+            debian_link("../../uapi/linux/input-event-codes.h"),
+            "../../uapi/linux/input-event-codes.h"
+        );
     }
 }

@@ -36,7 +36,11 @@ pub enum BootError {
     NotUp(#[source] Box<WaitError>),
     /// The machine runs, but nobody lets us in.
     #[error("the guest does not let labctl in")]
-    NotIn { #[source] source: Box<ConnectError>, console: Vec<String> },
+    NotIn {
+        #[source]
+        source: Box<ConnectError>,
+        console: Vec<String>,
+    },
 }
 
 impl BootError {
@@ -77,24 +81,42 @@ impl Lab {
             hostname: bootable.module.clone(),
         };
         instance_initrd(&bootable.initrd, &files, &initrd).map_err(BootError::Initrd)?;
-        let known_as = KnownAs { alias: super::lab::alias(name), port: None };
+        let known_as = KnownAs {
+            alias: super::lab::alias(name),
+            port: None,
+        };
         keys.save(dir.path(), &known_as)?;
 
-        events.started(Stage::Boot, format!("{} under {}", bootable.kernel_name, host.accel.kind));
+        events.started(
+            Stage::Boot,
+            format!("{} under {}", bootable.kernel_name, host.accel.kind),
+        );
         let config = bootable.config(host, name, initrd);
         let launch = Deadline::after(LAUNCH);
-        let vm = Vm::start(&host.qemu, &config, &dir, cancel, launch, events).await.map_err(|error| match error {
-            LaunchError::Cancelled => BootError::Cancelled,
-            error => BootError::Launch(error),
-        })?;
+        let vm = Vm::start(&host.qemu, &config, &dir, cancel, launch, events)
+            .await
+            .map_err(|error| match error {
+                LaunchError::Cancelled => BootError::Cancelled,
+                error => BootError::Launch(error),
+            })?;
         let access = keys.access();
         let port = vm.ssh_address().port();
-        access.save_known_hosts(dir.path(), &KnownAs { alias: super::lab::alias(name), port: Some(port) })?;
+        access.save_known_hosts(
+            dir.path(),
+            &KnownAs {
+                alias: super::lab::alias(name),
+                port: Some(port),
+            },
+        )?;
         let deadline = Deadline::after(host.scaled(BOOT));
         match let_in(&vm, &access, host, deadline, cancel).await {
             Ok(guest) => {
                 let uptime = vm.stages().last().map_or(0, |stage| stage.uptime_us);
-                let detail = format!("{} is up, {} ms of its own time", bootable.kernel_release, uptime / 1000);
+                let detail = format!(
+                    "{} is up, {} ms of its own time",
+                    bootable.kernel_release,
+                    uptime / 1000
+                );
                 events.finished(Stage::Boot, detail);
                 Ok(Self::new(vm, guest, lease, host.slowness()))
             }

@@ -79,7 +79,10 @@ impl Bootable {
             accel_reason: host.accel.reason.clone(),
             machine: Machine::Q35,
             sandbox: true,
-            labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect(),
+            labels: labels
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .collect(),
         }
     }
 }

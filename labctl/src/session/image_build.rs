@@ -50,17 +50,25 @@ impl Preparation {
         lock: &LockFile,
         verify: bool,
     ) -> Result<Vec<BuiltPart>, PrepareError> {
-        let failed = |source| PrepareError::Image { name: recipe.name.clone(), source: Box::new(source) };
+        let failed = |source| PrepareError::Image {
+            name: recipe.name.clone(),
+            source: Box::new(source),
+        };
         let reproduced = |result: Result<Digest, VerifyError>| match result {
             Ok(_) => Ok(Some(true)),
             Err(VerifyError::Differs { what, first, second }) => {
-                self.events.warn(format!("`{what}` came out as {first} and then as {second}"));
+                self.events
+                    .warn(format!("`{what}` came out as {first} and then as {second}"));
                 Ok(Some(false))
             }
             Err(VerifyError::Build(error)) => Err(failed(error)),
         };
         let lock = self.fetched(&recipe.name, lock)?;
-        let builder = ImageBuilder { store: &self.store, bubblewrap: &self.bubblewrap, events: &self.events };
+        let builder = ImageBuilder {
+            store: &self.store,
+            bubblewrap: &self.bubblewrap,
+            events: &self.events,
+        };
         let base_packages = packages(&lock, ImageSpec::BASE_SET, &self.store);
         let parts = BaseParts {
             spec: &recipe.spec.base,
@@ -76,7 +84,11 @@ impl Preparation {
             id: base.id,
             size: base.size,
             compressed: Some(base.compressed_size),
-            reproduced: if verify { reproduced(builder.verify_base(&parts, &self.cancel))? } else { None },
+            reproduced: if verify {
+                reproduced(builder.verify_base(&parts, &self.cancel))?
+            } else {
+                None
+            },
         }];
         if recipe.spec.layers.is_empty() {
             return Ok(built);
@@ -85,14 +97,23 @@ impl Preparation {
         let tools = Toolchain::open(&self.store, &tools, &self.events, &self.cancel)?;
         for (name, spec) in &recipe.spec.layers {
             let layer_packages = packages(&lock, &ImageSpec::layer_set(name), &self.store);
-            let inputs = LayerInputs { name, spec, packages: &layer_packages, tools: &tools };
+            let inputs = LayerInputs {
+                name,
+                spec,
+                packages: &layer_packages,
+                tools: &tools,
+            };
             let layer = builder.layer(&inputs, &self.cancel).map_err(failed)?;
             built.push(BuiltPart {
                 name: name.clone(),
                 id: layer.id,
                 size: layer.size,
                 compressed: None,
-                reproduced: if verify { reproduced(builder.verify_layer(&inputs, &self.cancel))? } else { None },
+                reproduced: if verify {
+                    reproduced(builder.verify_layer(&inputs, &self.cancel))?
+                } else {
+                    None
+                },
             });
         }
         Ok(built)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::event::Events;
-use crate::guest::{Access, ConnectError, Guest, KeyError, KeyFiles, Nudge, Patience, SshConfig, connect_until};
+use crate::guest::{
+    Access, ConnectError, Guest, KeyError, KeyFiles, Nudge, Patience, SshConfig, connect_until,
+};
 use crate::supervise::Cancel;
 use crate::vm::{AccelKind, Condition, Ended, InstanceDir, InstanceError, InstanceRecord, Lease, Vm};
 
@@ -24,7 +26,11 @@ pub enum AttachError {
     #[error("cannot read the guest's keys")]
     Keys(#[from] KeyError),
     #[error("the guest of `{name}` does not answer")]
-    Silent { name: String, #[source] source: Box<ConnectError> },
+    Silent {
+        name: String,
+        #[source]
+        source: Box<ConnectError>,
+    },
     #[error("interrupted")]
     Cancelled,
 }
@@ -41,7 +47,12 @@ pub struct Lab {
 
 impl Lab {
     pub(super) fn new(vm: Vm, guest: Guest, lease: Lease, slowness: f64) -> Self {
-        Self { guest, vm, lease, slowness }
+        Self {
+            guest,
+            vm,
+            lease,
+            slowness,
+        }
     }
 
     pub fn guest(&self) -> &Guest {
@@ -82,7 +93,11 @@ impl Lab {
     ///
     /// # Errors
     /// See [`AttachError`].
-    pub async fn attach(root: &Path, name: &str, cancel: &Cancel) -> Result<(Guest, InstanceRecord), AttachError> {
+    pub async fn attach(
+        root: &Path,
+        name: &str,
+        cancel: &Cancel,
+    ) -> Result<(Guest, InstanceRecord), AttachError> {
         let (dir, record) = find(root, name)?;
         let slowness = match record.accel {
             AccelKind::Kvm => 1.0,
@@ -95,7 +110,10 @@ impl Lab {
         match connect_until(address, &access, &patience, deadline, cancel, &Nudge::new()).await {
             Ok(guest) => Ok((guest, record)),
             Err(ConnectError::Cancelled(_)) => Err(AttachError::Cancelled),
-            Err(source) => Err(AttachError::Silent { name: name.to_owned(), source: Box::new(source) }),
+            Err(source) => Err(AttachError::Silent {
+                name: name.to_owned(),
+                source: Box::new(source),
+            }),
         }
     }
 
@@ -105,7 +123,11 @@ impl Lab {
     /// When no such guest runs.
     pub fn ssh_config(root: &Path, name: &str) -> Result<SshConfig, AttachError> {
         let (dir, record) = find(root, name)?;
-        Ok(SshConfig { host: alias(name), port: record.ssh_port, files: KeyFiles::in_dir(dir.path()) })
+        Ok(SshConfig {
+            host: alias(name),
+            port: record.ssh_port,
+            files: KeyFiles::in_dir(dir.path()),
+        })
     }
 
     /// Ends a guest that was left running, and whatever else is in its folder.
@@ -114,7 +136,11 @@ impl Lab {
     /// [`AttachError::NotRunning`] when there is nothing of that name.
     pub async fn down(root: &Path, name: &str, lease: Lease, cancel: &Cancel) -> Result<(), AttachError> {
         let dir = match InstanceDir::open(root, name) {
-            Err(InstanceError::Missing(_)) => return Err(AttachError::NotRunning { name: name.to_owned() }),
+            Err(InstanceError::Missing(_)) => {
+                return Err(AttachError::NotRunning {
+                    name: name.to_owned(),
+                });
+            }
             dir => dir?,
         };
         // Asked first, so that QEMU ends in its own order; the lease kills what does not listen.
@@ -128,7 +154,9 @@ impl Lab {
 
 /// The instance `name`, if it was left running and does.
 fn find(root: &Path, name: &str) -> Result<(InstanceDir, InstanceRecord), AttachError> {
-    let not_running = || AttachError::NotRunning { name: name.to_owned() };
+    let not_running = || AttachError::NotRunning {
+        name: name.to_owned(),
+    };
     let dir = match InstanceDir::open(root, name) {
         Err(InstanceError::Missing(_)) => return Err(not_running()),
         dir => dir?,
@@ -136,9 +164,10 @@ fn find(root: &Path, name: &str) -> Result<(InstanceDir, InstanceRecord), Attach
     let record = InstanceRecord::read(&dir)?.ok_or_else(not_running)?;
     match record.condition() {
         Condition::Running => Ok((dir, record)),
-        Condition::Ended => {
-            Err(AttachError::HasEnded { name: name.to_owned(), console: dir.console_tail(20) })
-        }
+        Condition::Ended => Err(AttachError::HasEnded {
+            name: name.to_owned(),
+            console: dir.console_tail(20),
+        }),
         Condition::Unkept => Err(not_running()),
     }
 }

@@ -13,7 +13,9 @@ use crate::digest::Digest;
 use crate::embedded;
 use crate::event::{Events, Stage};
 use crate::image::{BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LayerInputs};
-use crate::kernel::{HEADERS_SET, KERNEL_SET, Kernel, KernelBuilder, KernelError, KernelParts, TOOLCHAIN_SET};
+use crate::kernel::{
+    HEADERS_SET, KERNEL_SET, Kernel, KernelBuilder, KernelError, KernelParts, TOOLCHAIN_SET,
+};
 use crate::sandbox::Bubblewrap;
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::Cancel;
@@ -106,11 +108,23 @@ impl Preparation {
     /// # Errors
     /// [`PrepareError::Kernel`] and those of fetching.
     pub fn kernel(&self, recipe: &KernelRecipe, lock: &LockFile) -> Result<PreparedKernel, PrepareError> {
-        let failed = |source| PrepareError::Kernel { name: recipe.name.clone(), source: Box::new(source) };
-        let builder = KernelBuilder { store: &self.store, events: &self.events, cancel: &self.cancel };
+        let failed = |source| PrepareError::Kernel {
+            name: recipe.name.clone(),
+            source: Box::new(source),
+        };
+        let builder = KernelBuilder {
+            store: &self.store,
+            events: &self.events,
+            cancel: &self.cancel,
+        };
         let pinned = KernelPackages::of(lock, &self.store);
         match builder.find(&pinned.parts(recipe)) {
-            Ok(Some(kernel)) => return Ok(PreparedKernel { kernel, lock: lock.clone() }),
+            Ok(Some(kernel)) => {
+                return Ok(PreparedKernel {
+                    kernel,
+                    lock: lock.clone(),
+                });
+            }
             Ok(None) => {}
             Err(KernelError::Store(StoreError::Damaged { .. })) => {}
             Err(error) => return Err(failed(error)),
@@ -125,7 +139,9 @@ impl Preparation {
         let lock = self.fetched(&recipe.name, lock)?;
         let packages = KernelPackages::of(&lock, &self.store);
         let toolchain = Toolchain::open(&self.store, &packages.toolchain, &self.events, &self.cancel)?;
-        let kernel = builder.make(&packages.parts(recipe), &toolchain, &self.bubblewrap).map_err(failed)?;
+        let kernel = builder
+            .make(&packages.parts(recipe), &toolchain, &self.bubblewrap)
+            .map_err(failed)?;
         Ok(PreparedKernel { kernel, lock })
     }
 
@@ -144,12 +160,21 @@ impl Preparation {
         lock: &LockFile,
         elsewhere: &std::path::Path,
     ) -> Result<std::collections::BTreeMap<String, bool>, PrepareError> {
-        let failed = |source| PrepareError::Kernel { name: recipe.name.clone(), source: Box::new(source) };
+        let failed = |source| PrepareError::Kernel {
+            name: recipe.name.clone(),
+            source: Box::new(source),
+        };
         let lock = self.fetched(&recipe.name, lock)?;
         let packages = KernelPackages::of(&lock, &self.store);
         let toolchain = Toolchain::open(&self.store, &packages.toolchain, &self.events, &self.cancel)?;
-        let builder = KernelBuilder { store: &self.store, events: &self.events, cancel: &self.cancel };
-        builder.verify(&packages.parts(recipe), &toolchain, &self.bubblewrap, elsewhere).map_err(failed)
+        let builder = KernelBuilder {
+            store: &self.store,
+            events: &self.events,
+            cancel: &self.cancel,
+        };
+        builder
+            .verify(&packages.parts(recipe), &toolchain, &self.bubblewrap, elsewhere)
+            .map_err(failed)
     }
 
     /// The compiler for a kernel's modules and for programs.
@@ -188,18 +213,27 @@ impl Preparation {
         layers: &[String],
         shape: Shape,
     ) -> Result<Bootable, PrepareError> {
-        let failed = |source| PrepareError::Image { name: recipe.name.clone(), source: Box::new(source) };
+        let failed = |source| PrepareError::Image {
+            name: recipe.name.clone(),
+            source: Box::new(source),
+        };
         let modules = kernel
             .kernel
             .modules
             .iter()
             .map(|path| {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                Ok(KernelModule { file_name: name.unwrap_or_default(), data: fs_err::read(path)?.into() })
+                Ok(KernelModule {
+                    file_name: name.unwrap_or_default(),
+                    data: fs_err::read(path)?.into(),
+                })
             })
             .collect::<Result<Vec<_>, std::io::Error>>()?;
-        let builder =
-            ImageBuilder { store: &self.store, bubblewrap: &self.bubblewrap, events: &self.events };
+        let builder = ImageBuilder {
+            store: &self.store,
+            bubblewrap: &self.bubblewrap,
+            events: &self.events,
+        };
         let pinned = packages(lock, ImageSpec::BASE_SET, &self.store);
         let id = base_parts(recipe, &pinned, &modules, layers).id().to_string();
         let base_packages = match self.store.get(Bucket::Images, &id) {
@@ -210,11 +244,19 @@ impl Preparation {
             }
             Err(error) => return Err(error.into()),
         };
-        let base = builder.base(&base_parts(recipe, &base_packages, &modules, layers), &self.cancel).map_err(failed)?;
+        let base = builder
+            .base(
+                &base_parts(recipe, &base_packages, &modules, layers),
+                &self.cancel,
+            )
+            .map_err(failed)?;
         let mut disks = Vec::new();
         for name in layers {
             let layer = self.layer(recipe, lock, name, &builder)?;
-            disks.push(Disk { path: layer, serial: name.chars().take(20).collect() });
+            disks.push(Disk {
+                path: layer,
+                serial: name.chars().take(20).collect(),
+            });
         }
         let own = kernel.kernel.command_line.iter().map(String::as_str);
         Ok(Bootable {
@@ -239,17 +281,28 @@ impl Preparation {
         name: &str,
         builder: &ImageBuilder<'_>,
     ) -> Result<std::path::PathBuf, PrepareError> {
-        let missing = || PrepareError::NoLayer { image: recipe.name.clone(), layer: name.to_owned() };
+        let missing = || PrepareError::NoLayer {
+            image: recipe.name.clone(),
+            layer: name.to_owned(),
+        };
         let spec = recipe.spec.layers.get(name).ok_or_else(missing)?;
         let set = ImageSpec::layer_set(name);
         let lock = self.fetched(&recipe.name, &lock.only(&[&set, ImageSpec::TOOLS_SET]))?;
         let tools = packages(&lock, ImageSpec::TOOLS_SET, &self.store);
         let tools = Toolchain::open(&self.store, &tools, &self.events, &self.cancel)?;
         let packages = packages(&lock, &set, &self.store);
-        let inputs = LayerInputs { name, spec, packages: &packages, tools: &tools };
+        let inputs = LayerInputs {
+            name,
+            spec,
+            packages: &packages,
+            tools: &tools,
+        };
         let layer = builder
             .layer(&inputs, &self.cancel)
-            .map_err(|source| PrepareError::Image { name: recipe.name.clone(), source: Box::new(source) })?;
+            .map_err(|source| PrepareError::Image {
+                name: recipe.name.clone(),
+                source: Box::new(source),
+            })?;
         Ok(layer.path)
     }
 
@@ -270,17 +323,27 @@ impl Preparation {
                 // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
                 let file = format!("kmod/{name}.c");
                 sources.insert(&file, bytes)?;
-                modules.push(ModuleSpec { name: name.clone(), sources: vec![file] });
+                modules.push(ModuleSpec {
+                    name: name.clone(),
+                    sources: vec![file],
+                });
             }
         }
-        self.events.started(Stage::Build, "labctl's own kernel modules".to_owned());
+        self.events
+            .started(Stage::Build, "labctl's own kernel modules".to_owned());
         let compiled = compiler.compile_modules(&kernel.tree, &sources, &modules, &self.cancel)?;
         self.events.finished(
             Stage::Build,
-            format!("labctl's own kernel modules{}", if compiled.cached { " (stored)" } else { "" }),
+            format!(
+                "labctl's own kernel modules{}",
+                if compiled.cached { " (stored)" } else { "" }
+            ),
         );
         match compiled.failed.first() {
-            Some(name) => Err(PrepareError::OwnModule { name: name.clone(), log: compiled.log }),
+            Some(name) => Err(PrepareError::OwnModule {
+                name: name.clone(),
+                log: compiled.log,
+            }),
             None => Ok(compiled.outputs),
         }
     }
@@ -289,7 +352,9 @@ impl Preparation {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn own_programs(&self) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
+    pub fn own_programs(
+        &self,
+    ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
         let programs: [(&str, &[u8]); 3] = [
             ("sender", embedded::SENDER),
             ("receiver", embedded::RECEIVER),
@@ -312,9 +377,19 @@ impl Preparation {
 
     /// The lock whose packages the store now has: `lock`, unless the mirror has drifted.
     pub(super) fn fetched(&self, what: &str, lock: &LockFile) -> Result<LockFile, PrepareError> {
-        ensure(lock, &self.archive, &self.store, &self.events, &self.cancel, self.strictness)
-            .map(|ensured| ensured.lock)
-            .map_err(|source| PrepareError::Fetch { what: what.to_owned(), source: Box::new(source) })
+        ensure(
+            lock,
+            &self.archive,
+            &self.store,
+            &self.events,
+            &self.cancel,
+            self.strictness,
+        )
+        .map(|ensured| ensured.lock)
+        .map_err(|source| PrepareError::Fetch {
+            what: what.to_owned(),
+            source: Box::new(source),
+        })
     }
 }
 

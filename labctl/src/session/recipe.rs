@@ -15,13 +15,25 @@ const SUITE: &str = "trixie";
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     #[error("the course has no {what} `{name}`{hint}")]
-    Missing { what: &'static str, name: String, hint: String },
+    Missing {
+        what: &'static str,
+        name: String,
+        hint: String,
+    },
     #[error("{file}: {what}")]
     Yaml { file: String, what: String },
     #[error("{file} cannot be used")]
-    KernelSpec { file: String, #[source] source: kernel_spec::SpecError },
+    KernelSpec {
+        file: String,
+        #[source]
+        source: kernel_spec::SpecError,
+    },
     #[error("{file} cannot be used")]
-    ImageSpec { file: String, #[source] source: image::SpecError },
+    ImageSpec {
+        file: String,
+        #[source]
+        source: image::SpecError,
+    },
     #[error("{file} names the fragment `{fragment}`, which is not beside it")]
     NoFragment { file: String, fragment: String },
     #[error("there is no {file}")]
@@ -55,7 +67,11 @@ pub fn names(files: &CourseFiles, folder: &str, description: &str) -> Vec<String
     let prefix = format!("{folder}/");
     files
         .under(&prefix)
-        .filter_map(|path| path.strip_prefix(&prefix)?.strip_suffix(&format!("/{description}")).map(str::to_owned))
+        .filter_map(|path| {
+            path.strip_prefix(&prefix)?
+                .strip_suffix(&format!("/{description}"))
+                .map(str::to_owned)
+        })
         .filter(|name| !name.contains('/'))
         .collect()
 }
@@ -65,10 +81,13 @@ impl KernelRecipe {
     /// [`RecipeError`] with the file.
     pub fn read(files: &CourseFiles, name: &str) -> Result<Self, RecipeError> {
         let file = format!("kernels/{name}/kernel.yaml");
-        let text = text(files, &file).ok_or_else(|| missing(files, "kernel", "kernels", "kernel.yaml", name))?;
+        let text =
+            text(files, &file).ok_or_else(|| missing(files, "kernel", "kernels", "kernel.yaml", name))?;
         let raw: RawKernelSpec = parse(&file, &text)?;
-        let spec = KernelSpec::try_from(raw)
-            .map_err(|source| RecipeError::KernelSpec { file: file.clone(), source })?;
+        let spec = KernelSpec::try_from(raw).map_err(|source| RecipeError::KernelSpec {
+            file: file.clone(),
+            source,
+        })?;
         let names = match &spec.origin {
             Origin::Source(source) => source.fragments.as_slice(),
             Origin::Packaged(_) => &[],
@@ -78,10 +97,17 @@ impl KernelRecipe {
             .map(|fragment| {
                 let text = self::text(files, &format!("kernels/{name}/{fragment}"));
                 text.map(|text| (fragment.clone(), text))
-                    .ok_or_else(|| RecipeError::NoFragment { file: file.clone(), fragment: fragment.clone() })
+                    .ok_or_else(|| RecipeError::NoFragment {
+                        file: file.clone(),
+                        fragment: fragment.clone(),
+                    })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { name: name.to_owned(), spec, fragments })
+        Ok(Self {
+            name: name.to_owned(),
+            spec,
+            fragments,
+        })
     }
 
     pub fn lock_file(&self) -> String {
@@ -89,7 +115,10 @@ impl KernelRecipe {
     }
 
     pub fn request(&self) -> LockRequest {
-        LockRequest { suite: SUITE.to_owned(), sets: self.spec.requests() }
+        LockRequest {
+            suite: SUITE.to_owned(),
+            sets: self.spec.requests(),
+        }
     }
 
     /// The lock beside the description.
@@ -108,14 +137,20 @@ impl ImageRecipe {
         let file = format!("images/{name}/image.yaml");
         let text = text(files, &file).ok_or_else(|| missing(files, "image", "images", "image.yaml", name))?;
         let raw: RawImageSpec = parse(&file, &text)?;
-        let spec =
-            ImageSpec::try_from(raw).map_err(|source| RecipeError::ImageSpec { file: file.clone(), source })?;
+        let spec = ImageSpec::try_from(raw).map_err(|source| RecipeError::ImageSpec {
+            file: file.clone(),
+            source,
+        })?;
         let prefix = format!("images/{name}/overlay/");
         let overlay = files
             .under(&prefix)
             .filter_map(|path| Some((path.strip_prefix(&prefix)?.to_owned(), files.get(path)?.to_vec())))
             .collect();
-        Ok(Self { name: name.to_owned(), spec, overlay })
+        Ok(Self {
+            name: name.to_owned(),
+            spec,
+            overlay,
+        })
     }
 
     pub fn lock_file(&self) -> String {
@@ -123,7 +158,10 @@ impl ImageRecipe {
     }
 
     pub fn request(&self) -> LockRequest {
-        LockRequest { suite: SUITE.to_owned(), sets: self.spec.requests() }
+        LockRequest {
+            suite: SUITE.to_owned(),
+            sets: self.spec.requests(),
+        }
     }
 
     /// The lock beside the description.
@@ -136,25 +174,37 @@ impl ImageRecipe {
 }
 
 fn read_lock(files: &CourseFiles, file: &str, request: &LockRequest) -> Result<LockFile, RecipeError> {
-    let bytes = files.get(file).ok_or_else(|| RecipeError::NoLock { file: file.to_owned() })?;
+    let bytes = files.get(file).ok_or_else(|| RecipeError::NoLock {
+        file: file.to_owned(),
+    })?;
     let lock = LockFile::load(bytes, file)?;
     if !lock.answers(request) {
-        return Err(RecipeError::StaleLock { file: file.to_owned() });
+        return Err(RecipeError::StaleLock {
+            file: file.to_owned(),
+        });
     }
     Ok(lock)
 }
 
 fn text(files: &CourseFiles, path: &str) -> Option<String> {
-    files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    files
+        .get(path)
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn parse<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, RecipeError> {
     serde_yaml::from_str(text).map_err(|error| {
         let (at, what) = match error.location() {
-            Some(place) => (format!("{file}:{}:{}", place.line(), place.column()), error.to_string()),
+            Some(place) => (
+                format!("{file}:{}:{}", place.line(), place.column()),
+                error.to_string(),
+            ),
             None => (file.to_owned(), error.to_string()),
         };
-        RecipeError::Yaml { file: at, what: what.lines().next().unwrap_or_default().to_owned() }
+        RecipeError::Yaml {
+            file: at,
+            what: what.lines().next().unwrap_or_default().to_owned(),
+        }
     })
 }
 
@@ -167,5 +217,9 @@ fn missing(
 ) -> RecipeError {
     let known = names(files, folder, description);
     let hint = did_you_mean(name, known.iter().map(String::as_str));
-    RecipeError::Missing { what, name: name.to_owned(), hint }
+    RecipeError::Missing {
+        what,
+        name: name.to_owned(),
+        hint,
+    }
 }

@@ -6,7 +6,16 @@ use std::path::Path;
 use fs_err as fs;
 
 /// Folders that sandboxes mount something on. The root is read-only by then, so that they have to be there.
-const MOUNT_POINTS: [&str; 7] = ["dev", "proc", "tmp", "build", "workspace", "out", "usr/src"];
+const MOUNT_POINTS: [&str; 8] = [
+    "build/archive",
+    "build/linux",
+    "dev",
+    "out",
+    "proc",
+    "tmp",
+    "usr/src",
+    "workspace",
+];
 
 /// The merged `/usr` (Debian's `base-files` ships these four links).
 const MERGED: [(&str, &str); 4] = [

@@ -10,6 +10,7 @@ use lab_deb::archive::ReadOptions;
 use lab_deb::{UnpackError, unpack_into};
 
 use super::links;
+use crate::apt::FetchedDeb;
 use crate::digest::{Digest, InputHasher};
 use crate::event::{Events, Stage, Unit};
 use crate::sandbox::Sandbox;
@@ -17,7 +18,7 @@ use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::{Cancel, Cancelled};
 
 /// Changes when the same packages would give another root.
-const RECIPE: &str = "toolchain/1";
+const RECIPE: &str = "toolchain/2";
 /// Unpacking is bound by xz on one core each; more threads than this only fight for the disk.
 const THREADS: usize = 4;
 
@@ -29,6 +30,17 @@ pub struct PackageFile {
     pub sha256: Digest,
     /// The `.deb` on this host.
     pub path: PathBuf,
+}
+
+impl From<&FetchedDeb> for PackageFile {
+    fn from(fetched: &FetchedDeb) -> Self {
+        Self {
+            name: fetched.pin.name.clone(),
+            version: fetched.pin.version.as_str().to_owned(),
+            sha256: fetched.pin.sha256,
+            path: fetched.path.clone(),
+        }
+    }
 }
 
 /// Why there is no toolchain.

@@ -60,7 +60,7 @@ fn word(text: &str) -> Option<String> {
 }
 
 /// Safe to print: a guest may write anything to its console.
-pub(super) fn shown(text: &str) -> String {
+fn shown(text: &str) -> String {
     text.trim_end()
         .chars()
         .take(300)

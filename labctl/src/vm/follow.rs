@@ -4,6 +4,7 @@
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use fs_err as fs;
 use rustix::fs::inotify;
@@ -13,25 +14,28 @@ use super::readiness::readable;
 
 const CHUNK: usize = 64 << 10;
 
+/// How often to look where the kernel cannot tell: a user may have used up the inotify instances (128 by default,
+/// `fs.inotify.max_user_instances`), and a guest must boot all the same.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A reader that waits at the end of a file for more.
 #[derive(Debug)]
 pub struct Follower {
     file: fs::File,
-    changes: AsyncFd<OwnedFd>,
+    changes: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Follower {
     /// Starts at the first byte of `path`, which must exist.
     ///
     /// # Errors
-    /// When the file cannot be opened, or the user's inotify instances are used up.
+    /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let changes = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         // Watched before the first read: what comes after the read is then reported.
-        inotify::add_watch(&changes, path, inotify::WatchFlags::MODIFY)?;
+        let changes = watch(path).ok();
         Ok(Self {
             file: fs::File::open(path)?,
-            changes: readable(changes)?,
+            changes,
         })
     }
 
@@ -46,12 +50,9 @@ impl Follower {
             if !bytes.is_empty() {
                 return Ok(bytes);
             }
-            let mut ready = self.changes.readable().await?;
-            let mut events = [0; 4096];
-            match rustix::io::read(self.changes.get_ref(), &mut events) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
-                Err(error) => return Err(error.into()),
+            match &self.changes {
+                Some(changes) => wait(changes).await?,
+                None => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
     }
@@ -68,6 +69,26 @@ impl Follower {
     }
 }
 
+fn watch(path: &Path) -> io::Result<AsyncFd<OwnedFd>> {
+    let changes = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+    inotify::add_watch(&changes, path, inotify::WatchFlags::MODIFY)?;
+    readable(changes)
+}
+
+async fn wait(changes: &AsyncFd<OwnedFd>) -> io::Result<()> {
+    let mut ready = changes.readable().await?;
+    // What the events say is not of interest, only that they are taken.
+    let mut events = [0; 4096];
+    match rustix::io::read(changes.get_ref(), &mut events) {
+        Ok(_) => Ok(()),
+        Err(rustix::io::Errno::AGAIN) => {
+            ready.clear_ready();
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -76,10 +97,19 @@ mod tests {
 
     #[tokio::test]
     async fn sees_what_is_there_and_what_comes() {
+        for told_by_the_kernel in [true, false] {
+            follow(told_by_the_kernel).await;
+        }
+    }
+
+    async fn follow(told_by_the_kernel: bool) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         fs::write(&path, "old").unwrap();
         let mut follower = Follower::open(&path).unwrap();
+        if !told_by_the_kernel {
+            follower.changes = None;
+        }
         assert_eq!(follower.next().await.unwrap(), b"old");
         let (next, ()) = tokio::join!(follower.next(), async {
             let mut log = fs::File::options().append(true).open(&path).unwrap();

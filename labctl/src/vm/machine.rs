@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::console::shown;
 use super::death::Death;
 use super::follow::Follower;
 use super::instance::{InstanceDir, InstanceError};
@@ -22,6 +21,8 @@ use crate::supervise::Cancel;
 /// How long the rest of a panic's output may take after its first line, and a killed process to go.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 const KILLED_PROCESS: Duration = Duration::from_secs(10);
+/// Characters of a console line that a message quotes.
+const LINE_SHOWN: usize = 300;
 
 /// A running QEMU with its control connection. Fields drop in order: the connection first, then the process, which is
 /// killed unless the machine was detached.
@@ -292,10 +293,5 @@ impl Drop for Vm {
 /// The last `count` lines of an instance's console, running or not.
 pub(super) fn console_tail(dir: &InstanceDir, count: usize) -> Vec<String> {
     let end = InstanceDir::log_end(&dir.console_log(), 32 << 10).unwrap_or_default();
-    let text = String::from_utf8_lossy(&end);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(count)..]
-        .iter()
-        .map(|line| shown(line))
-        .collect()
+    lab_kmsg::console::tail(&end, count, LINE_SHOWN)
 }

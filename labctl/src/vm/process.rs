@@ -19,9 +19,10 @@ use super::instance::InstanceDir;
 use super::readiness::readable;
 use crate::supervise::{self, ProcessRecord};
 
-/// No log may grow beyond this many bytes: a guest that floods its console ends (SIGXFSZ) before the host's disk is
-/// full, also when no labctl is there to notice. The kernel's busiest honest log has a few megabytes.
-const LOG_LIMIT: u64 = 256 << 20;
+/// No log may grow beyond this many bytes, also when no labctl is there to notice: a guest that floods its console must
+/// not fill the host's disk. QEMU then loses what the guest writes, or ends by SIGXFSZ if its main thread is the one
+/// that writes. The kernel's busiest honest log has a few megabytes.
+const LOG_LIMIT: u64 = 64 << 20;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,4 +207,3 @@ pub async fn gone(record: ProcessRecord) {
         process.exited().await;
     }
 }
-

@@ -44,6 +44,10 @@ pub fn reap_stale(root: &Path) -> Result<Vec<Reaped>, InstanceError> {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
+        // Looked at before it is locked as well: whoever wants a kept instance must not find it held by this.
+        if is_kept(&entry.path()) {
+            continue;
+        }
         let lease = match Lease::try_take(root, &name, "reap") {
             Ok(lease) => lease,
             Err(LeaseError::Held { .. } | LeaseError::Name(_)) => continue,
@@ -52,25 +56,26 @@ pub fn reap_stale(root: &Path) -> Result<Vec<Reaped>, InstanceError> {
             }
             Err(LeaseError::Cancelled { .. }) => break,
         };
-        // A record that cannot be read was never finished: the owner died in the middle.
-        let dir = InstanceDir::open_path(&entry.path()).ok();
-        let record = dir
-            .as_ref()
-            .and_then(|dir| InstanceRecord::read(dir).ok().flatten());
-        if record
-            .as_ref()
-            .is_some_and(|record| record.condition() != Condition::Unkept)
-        {
+        if is_kept(&entry.path()) {
             lease.keep();
             continue;
         }
-        let was_running = match (&dir, &record) {
-            (Some(dir), Some(record)) => record.find_process(dir).is_some(),
-            _ => false,
-        };
+        let was_running =
+            read(&entry.path()).is_some_and(|(dir, record)| record.find_process(&dir).is_some());
         lease.clear()?;
         reaped.push(Reaped { name, was_running });
     }
     reaped.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(reaped)
+}
+
+fn is_kept(path: &Path) -> bool {
+    read(path).is_some_and(|(_, record)| record.condition() != Condition::Unkept)
+}
+
+/// A record that cannot be read was never finished: the owner died in the middle.
+fn read(path: &Path) -> Option<(InstanceDir, InstanceRecord)> {
+    let dir = InstanceDir::open_path(path).ok()?;
+    let record = InstanceRecord::read(&dir).ok()??;
+    Some((dir, record))
 }

@@ -19,11 +19,18 @@ pub(crate) struct Bed {
 /// A bed, or `None` where this host cannot run guests.
 pub(crate) fn bed() -> Option<Bed> {
     let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let bed = Bed { state: tempfile::tempdir().unwrap(), dir: tempfile::tempdir().unwrap(), _turn: turn };
+    let bed = Bed {
+        state: tempfile::tempdir().unwrap(),
+        dir: tempfile::tempdir().unwrap(),
+        _turn: turn,
+    };
     let doctor = bed.labctl(&["doctor"]);
     if doctor.status.code() == Some(4) {
         let why = String::from_utf8_lossy(&doctor.stdout).into_owned();
-        assert!(std::env::var_os("LABCTL_FORBID_SKIP").is_none(), "this host cannot run guests:\n{why}");
+        assert!(
+            std::env::var_os("LABCTL_FORBID_SKIP").is_none(),
+            "this host cannot run guests:\n{why}"
+        );
         eprintln!("skipped: this host cannot run guests:\n{why}");
         return None;
     }
@@ -69,12 +76,16 @@ impl Bed {
         for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
             let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let cwd = entry.path().join("cwd").read_link().unwrap_or_default();
-            let ours = arguments.windows(marker.len()).any(|at| at == marker) || cwd.starts_with(self.state.path());
+            let ours =
+                arguments.windows(marker.len()).any(|at| at == marker) || cwd.starts_with(self.state.path());
             assert!(!ours, "left running: {}", String::from_utf8_lossy(&arguments));
         }
         let instances = self.state().join("instances");
         if instances.exists() {
-            let left: Vec<_> = fs::read_dir(&instances).unwrap().map(|entry| entry.unwrap().path()).collect();
+            let left: Vec<_> = fs::read_dir(&instances)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
             assert!(left.is_empty(), "left behind: {left:?}");
         }
     }

@@ -25,7 +25,15 @@ fn assert_passed(code: i32, report: &Value) {
         assert_eq!(exercise["verdict"], "passed", "{report:#}");
     }
     let environment = report["environment"].as_object().unwrap();
-    for field in ["labctl", "kernel", "kernel_id", "image_id", "accel", "accel_reason", "qemu"] {
+    for field in [
+        "labctl",
+        "kernel",
+        "kernel_id",
+        "image_id",
+        "accel",
+        "accel_reason",
+        "qemu",
+    ] {
         let value = environment[field].as_str().unwrap();
         assert!(!value.is_empty(), "{field} is empty");
     }
@@ -66,8 +74,10 @@ fn the_skeleton_does_not_pass() {
 #[test]
 fn every_mutant_gets_what_it_deserves() {
     let Some(bed) = bed() else { return };
-    let files: CourseFiles =
-        labctl::embedded::COURSE.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+    let files: CourseFiles = labctl::embedded::COURSE
+        .iter()
+        .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
+        .collect();
     let course = Course::load(&files).unwrap();
     let module = course.module("module7").unwrap();
     let mut wrong = BTreeMap::new();
@@ -77,11 +87,16 @@ fn every_mutant_gets_what_it_deserves() {
         graded += 1;
         let dir = tempfile::tempdir().unwrap();
         write_all(dir.path(), &mutated(module, mutant, "lesson").unwrap());
-        let (_, report) = check(&bed, &[&mutant.exercise, "--workspace", dir.path().to_str().unwrap()]);
+        let (_, report) = check(
+            &bed,
+            &[&mutant.exercise, "--workspace", dir.path().to_str().unwrap()],
+        );
         let exercise = &report["exercises"][0];
         let verdict = exercise["verdict"].as_str().unwrap();
         let checks = exercise["checks"].as_array().unwrap();
-        let check = checks.iter().find(|check| check["id"] == mutant.expect.check.as_str());
+        let check = checks
+            .iter()
+            .find(|check| check["id"] == mutant.expect.check.as_str());
         let check_verdict = check.map_or("absent", |check| check["verdict"].as_str().unwrap());
         let mistake = check.and_then(|check| check["mistake"].as_str());
         let findings: Vec<_> = exercise["findings"]
@@ -90,7 +105,11 @@ fn every_mutant_gets_what_it_deserves() {
             .iter()
             .map(|finding| finding["kind"].as_str().unwrap())
             .collect();
-        let finding_ok = mutant.expect.finding.as_deref().is_none_or(|kind| findings.contains(&kind));
+        let finding_ok = mutant
+            .expect
+            .finding
+            .as_deref()
+            .is_none_or(|kind| findings.contains(&kind));
         let right = verdict == mutant.expect.verdict
             && matches!(check_verdict, "failed" | "partial" | "invalid")
             && mistake == mutant.expect.mistake.as_deref()

@@ -35,8 +35,16 @@ fn up_and_everything_that_can_be_done_with_it() {
     assert_eq!(output.stderr, b"to-stderr\n");
 
     let odd = "it's \"odd\"; $(rm -rf /)\n*";
-    assert_eq!(bed.ok(&["exec", "--", "printf", "%s", odd]), odd, "arguments arrive as they are");
-    assert_eq!(bed.ok(&["ssh", "--", "echo $((6 * 7))"]), "42\n", "ssh's words are read by the guest's shell");
+    assert_eq!(
+        bed.ok(&["exec", "--", "printf", "%s", odd]),
+        odd,
+        "arguments arrive as they are"
+    );
+    assert_eq!(
+        bed.ok(&["ssh", "--", "echo $((6 * 7))"]),
+        "42\n",
+        "ssh's words are read by the guest's shell"
+    );
 
     // Files and folders, there and back.
     let tree = bed.dir.path().join("tree");
@@ -44,13 +52,19 @@ fn up_and_everything_that_can_be_done_with_it() {
     fs::write(tree.join("sub/file"), vec![b'x'; 300_000]).unwrap();
     bed.ok(&["push", "tree", "/root/there"]);
     bed.ok(&["pull", "/root/there", "back"]);
-    assert_eq!(fs::read(bed.dir.path().join("back/sub/file")).unwrap(), vec![b'x'; 300_000]);
+    assert_eq!(
+        fs::read(bed.dir.path().join("back/sub/file")).unwrap(),
+        vec![b'x'; 300_000]
+    );
     bed.ok(&["pull", "/root/there/sub/file", "one"]);
     assert_eq!(fs::read(bed.dir.path().join("one")).unwrap().len(), 300_000);
 
     bed.ok(&["exec", "--", "sh", "-c", "echo hello-from-the-guest > /dev/kmsg"]);
     let dmesg = bed.ok(&["dmesg"]);
-    assert!(dmesg.contains("Linux version") && dmesg.contains("hello-from-the-guest"), "{dmesg}");
+    assert!(
+        dmesg.contains("Linux version") && dmesg.contains("hello-from-the-guest"),
+        "{dmesg}"
+    );
 
     let status = bed.ok(&["status", "--format", "json"]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
@@ -64,21 +78,37 @@ fn up_and_everything_that_can_be_done_with_it() {
     bed.assert_nothing_left();
     let gone = bed.labctl(&["exec", "module7", "--", "true"]);
     assert_eq!(gone.status.code(), Some(2), "{}", explain(&gone));
-    assert!(String::from_utf8_lossy(&gone.stderr).contains("labctl up module7"), "{}", explain(&gone));
+    assert!(
+        String::from_utf8_lossy(&gone.stderr).contains("labctl up module7"),
+        "{}",
+        explain(&gone)
+    );
 }
 
 /// OpenSSH's own clients, where they are installed.
 fn openssh(bed: &crate::bed::Bed, config: &std::path::Path) {
     let config = config.to_str().unwrap();
     let run = |program: &str, args: &[&str]| {
-        let output = command(program).arg("-F").arg(config).args(args).current_dir(bed.dir.path()).output();
+        let output = command(program)
+            .arg("-F")
+            .arg(config)
+            .args(args)
+            .current_dir(bed.dir.path())
+            .output();
         match output {
             Ok(output) => {
-                assert!(output.status.success(), "{program} {args:?}: {}", explain(&output));
+                assert!(
+                    output.status.success(),
+                    "{program} {args:?}: {}",
+                    explain(&output)
+                );
                 Some(String::from_utf8(output.stdout).unwrap())
             }
             Err(error) => {
-                assert!(std::env::var_os("LABCTL_FORBID_SKIP").is_none(), "{program}: {error}");
+                assert!(
+                    std::env::var_os("LABCTL_FORBID_SKIP").is_none(),
+                    "{program}: {error}"
+                );
                 eprintln!("skipped: {program} is not installed ({error})");
                 None
             }
@@ -88,6 +118,9 @@ fn openssh(bed: &crate::bed::Bed, config: &std::path::Path) {
         assert_eq!(said, "over-openssh\n");
     }
     if run("scp", &["one", "labctl-module7:/root/by-scp"]).is_some() {
-        assert_eq!(bed.ok(&["exec", "--", "sh", "-c", "wc -c < /root/by-scp"]).trim(), "300000");
+        assert_eq!(
+            bed.ok(&["exec", "--", "sh", "-c", "wc -c < /root/by-scp"]).trim(),
+            "300000"
+        );
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Ending {
     CutConnection,
     /// The request is refused.
     Refused,
+    /// The server stops doing anything at all, with the connection open.
+    Freeze,
 }
 
 /// The server's behaviour.
@@ -95,6 +97,12 @@ impl FakeSsh {
             nodelay: true,
             // As small as dropbear's: with a large one, two peers that both send can wait for each other for ever.
             window_size: 32 << 10,
+            // Small enough for the larger tests to see the keys change on the way.
+            limits: russh::Limits {
+                rekey_write_limit: 4 << 20,
+                rekey_read_limit: 4 << 20,
+                ..russh::Limits::default()
+            },
             ..server::Config::default()
         });
         let address = listener.local_addr().unwrap();
@@ -232,6 +240,9 @@ impl server::Handler for Connection {
         let channel = self.channels.remove(&id.into()).unwrap();
         if self.script.ending == Ending::Refused {
             return session.channel_failure(id);
+        }
+        if self.script.ending == Ending::Freeze {
+            std::future::pending::<()>().await;
         }
         session.channel_success(id)?;
         let line = line.to_vec();

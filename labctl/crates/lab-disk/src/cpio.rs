@@ -10,6 +10,8 @@ pub use write::{WriteError, to_vec, write};
 const HEADER_LEN: usize = 110;
 const MAGIC: &[u8] = b"070701";
 const TRAILER: &str = "TRAILER!!!";
+/// The name of the root folder.
+const ROOT: &str = ".";
 
 const TYPE_MASK: u32 = 0o170_000;
 const TYPE_DIR: u32 = 0o040_000;

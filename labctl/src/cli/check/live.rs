@@ -38,8 +38,12 @@ pub(crate) async fn grade_live(
     let started = Instant::now();
     let nonce = format!("{:016x}", rand::random::<u64>());
     let context = bench.context;
-    let run_dir =
-        RunDir::create(&context.settings.runs_dir(), &stamp(), exercise.id.as_str(), &nonce[..8])?;
+    let run_dir = RunDir::create(
+        &context.settings.runs_dir(),
+        &stamp(),
+        exercise.id.as_str(),
+        &nonce[..8],
+    )?;
     let mut evidence = Evidence::new(&exercise.full_name(), &bench.submission.seed);
     evidence.draws = exercise.draw(&nonce);
     evidence.answers = bench.submission.answers(exercise.id.as_str());
@@ -51,6 +55,7 @@ pub(crate) async fn grade_live(
             return Err(failure);
         }
         context.ui.clear();
+        let failure = failure.logs(run_dir.path()).rerun(format!("labctl check {}", exercise.full_name()));
         output::error(&failure, context.settings.colour);
         evidence.guest_lost.get_or_insert_with(|| GuestLost {
             kind: GuestLostKind::NeverReady,
@@ -59,7 +64,9 @@ pub(crate) async fn grade_live(
             step: None,
         });
     }
-    let json = evidence.to_json().map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
+    let json = evidence
+        .to_json()
+        .map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
     fs::write(run_dir.evidence(), json)?;
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Some(environment) = &environment {
@@ -125,7 +132,10 @@ async fn in_guest(
     lab: &Lab,
     built: &Built,
 ) -> Result<(), Failure> {
-    let tools = Tools { programs: bench.workshop.programs.clone(), modules: bench.workshop.modules.clone() };
+    let tools = Tools {
+        programs: bench.workshop.programs.clone(),
+        modules: bench.workshop.modules.clone(),
+    };
     let scripts = scripts(exercise, bench.submission, run_dir)?;
     for (name, build) in &built.records {
         fs::write(run_dir.build_log(name), &build.log)?;
@@ -162,8 +172,14 @@ fn scripts(
 ) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let mut scripts = BTreeMap::new();
     for step in &exercise.run {
-        if let StepKind::Start { program: Program::Script(path), .. }
-        | StepKind::Exec { program: Program::Script(path), .. } = &step.kind
+        if let StepKind::Start {
+            program: Program::Script(path),
+            ..
+        }
+        | StepKind::Exec {
+            program: Program::Script(path),
+            ..
+        } = &step.kind
             && let Some(text) = submission.scripts.get(path)
         {
             let file = run_dir.path().join(path);
@@ -193,5 +209,7 @@ fn describe(bench: &Bench<'_>, lab: &Lab) -> Environment {
 /// `20261122T190405Z`: sorts as text, and needs no quoting in a shell.
 fn stamp() -> String {
     let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-    now.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
+    now.chars()
+        .filter(|letter| !matches!(letter, '-' | ':'))
+        .collect()
 }

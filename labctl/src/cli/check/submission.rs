@@ -82,15 +82,22 @@ fn texts(dir: &Path, folder: &str, limit: u64) -> Result<BTreeMap<String, String
     let mut texts = BTreeMap::new();
     for entry in entries {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         let meta = entry.path().symlink_metadata()?;
         if meta.is_file() {
             use std::io::Read as _;
 
             let mut bytes = Vec::new();
             // A larger file is cut, and then does not parse: that is told like any other mistake in it.
-            fs::File::open(entry.path())?.take(limit).read_to_end(&mut bytes)?;
-            texts.insert(format!("{folder}/{name}"), String::from_utf8_lossy(&bytes).into_owned());
+            fs::File::open(entry.path())?
+                .take(limit)
+                .read_to_end(&mut bytes)?;
+            texts.insert(
+                format!("{folder}/{name}"),
+                String::from_utf8_lossy(&bytes).into_owned(),
+            );
         }
     }
     Ok(texts)

@@ -31,13 +31,17 @@ pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure
     let text = match check.format {
         ReportFormat::Human => {
             let settings = &context.settings;
-            let options =
-                report::human::Options { width: settings.width, colour: settings.colour, ..Default::default() };
+            let options = report::human::Options {
+                width: settings.width,
+                colour: settings.colour,
+                ..Default::default()
+            };
             report::human::render(&results, &options)
         }
         ReportFormat::Json => report::json::render(&results)?,
-        ReportFormat::Junit => report::junit::render(&results)
-            .map_err(|error| Failure::from_error(Exit::Bug, &error))?,
+        ReportFormat::Junit => {
+            report::junit::render(&results).map_err(|error| Failure::from_error(Exit::Bug, &error))?
+        }
     };
     output::result(&text)?;
     Ok(exit(&results))
@@ -47,7 +51,10 @@ pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure
 /// last, because it costs nothing.
 fn exit(results: &Results) -> Exit {
     let any = |wanted: &[Verdict]| {
-        results.exercises.iter().any(|exercise| wanted.contains(&exercise.result.verdict))
+        results
+            .exercises
+            .iter()
+            .any(|exercise| wanted.contains(&exercise.result.verdict))
     };
     if any(&[Verdict::Failed, Verdict::Partial, Verdict::Blocked]) {
         Exit::NotPassed
@@ -70,7 +77,10 @@ fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Fail
     let evidence = Evidence::from_json(&text).map_err(|error| unreadable(&error))?;
     let found = loaded.course.find(&evidence.exercise)?;
     let [(module, exercise)] = found.as_slice() else {
-        return Err(Failure::new(Exit::Invalid, format!("`{}` is not one exercise", evidence.exercise)));
+        return Err(Failure::new(
+            Exit::Invalid,
+            format!("`{}` is not one exercise", evidence.exercise),
+        ));
     };
     let recorded = read_environment(&run_dir);
     let graded = GradedExercise {
@@ -89,7 +99,11 @@ fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Fail
 
 /// Runs and grades a submission.
 async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Results, Failure> {
-    let found = if check.reference { None } else { course::workspace(context, check.workspace.as_deref())? };
+    let found = if check.reference {
+        None
+    } else {
+        course::workspace(context, check.workspace.as_deref())?
+    };
     let names: Vec<&str> = match (&check.exercises, &found) {
         (names, _) if !names.is_empty() => names.iter().map(String::as_str).collect(),
         (_, Some(found)) => vec![found.workspace.module.as_str()],
@@ -102,7 +116,11 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
     let submission = match &found {
         Some(found) => {
             if found.workspace.module != module.id.as_str() {
-                let what = format!("{} is a workspace of {}", found.dir.display(), found.workspace.module);
+                let what = format!(
+                    "{} is a workspace of {}",
+                    found.dir.display(),
+                    found.workspace.module
+                );
                 return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
             }
             from_workspace(found, check.seed.as_deref())?
@@ -130,7 +148,10 @@ fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a
     let mut chosen: Vec<(&Module, &Exercise)> = Vec::new();
     for name in names {
         for (module, exercise) in loaded.course.find(name)? {
-            if !chosen.iter().any(|(_, other)| other.full_name() == exercise.full_name()) {
+            if !chosen
+                .iter()
+                .any(|(_, other)| other.full_name() == exercise.full_name())
+            {
                 chosen.push((module, exercise));
             }
         }
@@ -139,8 +160,11 @@ fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a
         return Err(Failure::new(Exit::Usage, "that module has no exercises"));
     };
     if let Some((other, _)) = chosen.iter().find(|(other, _)| other.id != module.id) {
-        return Err(Failure::new(Exit::Usage, format!("{} and {} are different modules", module.id, other.id))
-            .hint("check one module at a time"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} and {} are different modules", module.id, other.id),
+        )
+        .hint("check one module at a time"));
     }
     let order = |exercise: &Exercise| module.exercises.iter().position(|other| other.id == exercise.id);
     let mut exercises: Vec<_> = chosen.into_iter().map(|(_, exercise)| exercise).collect();
@@ -164,7 +188,11 @@ async fn grade_all(
             let mut evidence = Evidence::new(&exercise.full_name(), &submission.seed);
             evidence.answers = submission.answers(exercise.id.as_str());
             let result = grade(exercise, &evidence)?;
-            graded.push(GradedExercise { result, duration_ms: 0, run_dir: None });
+            graded.push(GradedExercise {
+                result,
+                duration_ms: 0,
+                run_dir: None,
+            });
             continue;
         }
         if shared.is_none() {
@@ -173,9 +201,17 @@ async fn grade_all(
             let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
             shared = Some((host, ready, workshop));
         }
-        let Some((host, ready, workshop)) = &shared else { continue };
+        let Some((host, ready, workshop)) = &shared else {
+            continue;
+        };
         refuse_unfit(exercise, &ready.kernel.kernel)?;
-        let bench = Bench { context, host, ready, workshop, submission };
+        let bench = Bench {
+            context,
+            host,
+            ready,
+            workshop,
+            submission,
+        };
         let (one, seen) = grade_live(&bench, exercise).await?;
         graded.push(one);
         environment = environment.or(seen);
@@ -185,11 +221,20 @@ async fn grade_all(
 
 /// An exercise that this kernel cannot run, by the name of what is missing.
 fn refuse_unfit(exercise: &Exercise, kernel: &crate::kernel::Kernel) -> Result<(), Failure> {
-    let missing: Vec<_> =
-        exercise.needs.iter().filter(|need| !kernel.features.contains(*need)).map(String::as_str).collect();
+    let missing: Vec<_> = exercise
+        .needs
+        .iter()
+        .filter(|need| !kernel.features.contains(*need))
+        .map(String::as_str)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let what = format!("{} needs what the kernel {} lacks: {}", exercise.id, kernel.name, missing.join(", "));
+    let what = format!(
+        "{} needs what the kernel {} lacks: {}",
+        exercise.id,
+        kernel.name,
+        missing.join(", ")
+    );
     Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
 }

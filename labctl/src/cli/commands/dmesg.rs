@@ -28,7 +28,10 @@ pub(super) async fn run(context: &Context, module: Option<&str>, follow: bool) -
         print(stream.push(&bytes))?;
     }
     print(stream.take_idle())?;
-    while follow {
+    if !follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         let process = InstanceRecord::read(&dir)?.and_then(|record| record.process);
         let ended = async {
             match process {
@@ -60,7 +63,10 @@ fn print(records: impl IntoIterator<Item = Record>) -> Result<(), Failure> {
     for record in records {
         let (seconds, micros) = (record.ts_us / 1_000_000, record.ts_us % 1_000_000);
         for line in record.lines() {
-            text.push_str(&format!("[{seconds:5}.{micros:06}] {}\n", sanitize::line(&line, 4000)));
+            text.push_str(&format!(
+                "[{seconds:5}.{micros:06}] {}\n",
+                sanitize::line(&line, 4000)
+            ));
         }
     }
     if !text.is_empty() {

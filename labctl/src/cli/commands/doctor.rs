@@ -71,7 +71,11 @@ pub(super) async fn run(context: &Context, format: Format) -> Result<Exit, Failu
     let text = match format {
         Format::Human => human(&findings),
         Format::Json => {
-            serde_json::to_string_pretty(&Diagnosis { schema: "labctl/doctor/v1", able, findings })? + "\n"
+            serde_json::to_string_pretty(&Diagnosis {
+                schema: "labctl/doctor/v1",
+                able,
+                findings,
+            })? + "\n"
         }
     };
     context.ui.clear();
@@ -85,14 +89,22 @@ fn finding(
     what: impl Into<String>,
     fixes: impl IntoIterator<Item = String>,
 ) -> Finding {
-    Finding { id, weight, what: what.into(), fixes: fixes.into_iter().collect() }
+    Finding {
+        id,
+        weight,
+        what: what.into(),
+        fixes: fixes.into_iter().collect(),
+    }
 }
 
 async fn qemu_version(qemu: &Qemu) -> Finding {
     match qemu.version().await {
-        Ok(version) => {
-            finding("qemu", Weight::Good, format!("QEMU {version} ({})", qemu.path().display()), [])
-        }
+        Ok(version) => finding(
+            "qemu",
+            Weight::Good,
+            format!("QEMU {version} ({})", qemu.path().display()),
+            [],
+        ),
         Err(error) => {
             let fix = "install QEMU 7.2 or later: sudo apt-get install qemu-system-x86".to_owned();
             finding("qemu", Weight::Missing, error.to_string(), [fix])
@@ -106,7 +118,10 @@ async fn accelerator(context: &Context, qemu: &Qemu) -> Result<Finding, Failure>
     let kvm = kvm(&host, qemu, &context.settings.cache_dir, true, &context.cancel).await?;
     let (weight, what) = match &kvm {
         Kvm::Proven => (Weight::Good, format!("KVM: {kvm}")),
-        other => (Weight::Limited, format!("guests run under TCG, several times slower than KVM: {other}")),
+        other => (
+            Weight::Limited,
+            format!("guests run under TCG, several times slower than KVM: {other}"),
+        ),
     };
     Ok(finding("accelerator", weight, what, kvm.advice()))
 }
@@ -115,7 +130,12 @@ fn sandbox(context: &Context) -> Finding {
     match probe(&context.settings.search_path) {
         SandboxSupport::Works { bubblewrap } => {
             let (major, minor) = bubblewrap.version();
-            finding("sandbox", Weight::Good, format!("bubblewrap {major}.{minor} makes sandboxes"), [])
+            finding(
+                "sandbox",
+                Weight::Good,
+                format!("bubblewrap {major}.{minor} makes sandboxes"),
+                [],
+            )
         }
         SandboxSupport::Broken { error } => {
             finding("sandbox", Weight::Missing, error.to_string(), error.fix())
@@ -126,7 +146,12 @@ fn sandbox(context: &Context) -> Finding {
 fn package_mirror(context: &Context) -> Result<Finding, Failure> {
     Ok(match mirror::find(context)? {
         Ok(mirror) => finding("mirror", Weight::Good, format!("packages come from {mirror}"), []),
-        Err(error) => finding("mirror", Weight::Missing, error.to_string(), [mirror::HINT.to_owned()]),
+        Err(error) => finding(
+            "mirror",
+            Weight::Missing,
+            error.to_string(),
+            [mirror::HINT.to_owned()],
+        ),
     })
 }
 
@@ -134,7 +159,12 @@ fn store(context: &Context) -> Finding {
     let path = &context.settings.cache_dir;
     if let Err(error) = context.store() {
         let fix = "set XDG_CACHE_HOME to a folder that you may write to".to_owned();
-        return finding("store", Weight::Missing, format!("{}: {}", path.display(), error.headline()), [fix]);
+        return finding(
+            "store",
+            Weight::Missing,
+            format!("{}: {}", path.display(), error.headline()),
+            [fix],
+        );
     }
     let free = free_space(path);
     let (weight, fixes) = match free {
@@ -148,8 +178,16 @@ fn store(context: &Context) -> Finding {
         ),
         _ => (Weight::Good, Vec::new()),
     };
-    let free = free.map_or_else(|| "an unknown amount".to_owned(), |free| format!("{:.1} GiB", gib(free)));
-    finding("store", weight, format!("{} with {free} free", path.display()), fixes)
+    let free = free.map_or_else(
+        || "an unknown amount".to_owned(),
+        |free| format!("{:.1} GiB", gib(free)),
+    );
+    finding(
+        "store",
+        weight,
+        format!("{} with {free} free", path.display()),
+        fixes,
+    )
 }
 
 fn memory() -> Finding {
@@ -162,11 +200,24 @@ fn memory() -> Finding {
         Some(bytes) if bytes < MEMORY_NEEDED => finding(
             "memory",
             Weight::Limited,
-            format!("{:.1} GiB of memory are free; a guest and the compiler want 1", gib(bytes)),
+            format!(
+                "{:.1} GiB of memory are free; a guest and the compiler want 1",
+                gib(bytes)
+            ),
             ["close something large".to_owned()],
         ),
-        Some(bytes) => finding("memory", Weight::Good, format!("{:.1} GiB of memory are free", gib(bytes)), []),
-        None => finding("memory", Weight::Limited, "the free memory is not known (/proc/meminfo)", []),
+        Some(bytes) => finding(
+            "memory",
+            Weight::Good,
+            format!("{:.1} GiB of memory are free", gib(bytes)),
+            [],
+        ),
+        None => finding(
+            "memory",
+            Weight::Limited,
+            "the free memory is not known (/proc/meminfo)",
+            [],
+        ),
     }
 }
 

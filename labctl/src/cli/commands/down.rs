@@ -21,7 +21,10 @@ pub(super) async fn run(context: &Context, module: Option<&str>, all: bool) -> R
     for name in names {
         let events = context.events.clone();
         let lease = Lease::take(&root, &name, "down", &context.cancel, |holder| {
-            events.note(format!("waiting for process {} (labctl {})", holder.pid, holder.doing));
+            events.note(format!(
+                "waiting for process {} (labctl {})",
+                holder.pid, holder.doing
+            ));
         })
         .await?;
         match Lab::down(&root, &name, lease, &context.cancel).await {

@@ -1,5 +1,6 @@
 //! `labctl exec`: a program in a guest, as if it were here.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::target::choose;
@@ -9,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::lab;
 use crate::deadline::Deadline;
-use crate::guest::{Command, Exec, Guest, Input, Outcome, Sink};
+use crate::guest::{Command, Exec, ExecError, Guest, Input, Outcome, Sink};
 use crate::session::Lab;
 
 pub(super) async fn run(
@@ -34,14 +35,27 @@ pub(super) async fn run(
 }
 
 /// Runs `command` with this process's own streams, for as long as it takes.
-pub(super) async fn pass_through(context: &Context, guest: &Guest, command: &[String]) -> Result<Exit, Failure> {
+pub(super) async fn pass_through(
+    context: &Context,
+    guest: &Guest,
+    command: &[String],
+) -> Result<Exit, Failure> {
     context.ui.clear();
     let command = Command::program(command)?;
+    // Not tokio's own handle: its thread would hold up this process's end until a key is pressed.
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
     let exec = Exec::new(command)
-        .stdin(Input::Reader(Box::new(tokio::io::stdin())))
+        .stdin(Input::Descriptor(stdin))
         .stdout(Sink::write(tokio::io::stdout()))
         .stderr(Sink::write(tokio::io::stderr()));
-    let finished = guest.exec(exec, Deadline::after(Duration::MAX), &context.cancel).await?;
+    let ran = guest.exec(exec, Deadline::after(Duration::MAX), &context.cancel).await;
+    let finished = match ran {
+        // Whoever read our output has seen enough, as in `labctl exec … | head`.
+        Err(ExecError::Stream { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            return Ok(Exit::Done);
+        }
+        ran => ran?,
+    };
     match finished.outcome {
         Outcome::Lost(lost) => Err(Failure::from_error(Exit::Inconclusive, &lost)
             .hint("`labctl dmesg` shows whether the guest's kernel is to blame")),
@@ -77,5 +91,8 @@ fn signal_number(name: &str) -> u8 {
         ("ALRM", 14),
         ("TERM", 15),
     ];
-    NAMES.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| *number)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or(0, |(_, number)| *number)
 }

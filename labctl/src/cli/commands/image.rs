@@ -43,7 +43,9 @@ fn list(context: &Context, format: Format) -> Result<Exit, Failure> {
     }
     let text = match format {
         Format::Json => {
-            serde_json::to_string_pretty(&serde_json::json!({"schema": "labctl/images/v1", "images": images}))? + "\n"
+            serde_json::to_string_pretty(
+                &serde_json::json!({"schema": "labctl/images/v1", "images": images}),
+            )? + "\n"
         }
         Format::Human => images.iter().fold(String::new(), |mut text, image| {
             let field = |name: &str| image[name].as_str().unwrap_or_default().to_owned();

@@ -22,8 +22,10 @@ pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result
         Err(error) => return Err(error.into()),
     };
     if !is_empty {
-        return Err(Failure::new(Exit::Usage, format!("{} is not empty", dir.display()))
-            .hint(format!("name another folder: labctl init {} DIR", module.id)));
+        return Err(
+            Failure::new(Exit::Usage, format!("{} is not empty", dir.display()))
+                .hint(format!("name another folder: labctl init {} DIR", module.id)),
+        );
     }
     let files = skeleton(module, LESSON_SEED)?;
     let write = || -> std::io::Result<()> {
@@ -37,8 +39,14 @@ pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result
         Ok(())
     };
     write()?;
-    let shown = dir.strip_prefix(&context.settings.current_dir).unwrap_or(&dir).display();
-    let first = module.exercises.first().map_or("EXERCISE", |exercise| exercise.id.as_str());
+    let shown = dir
+        .strip_prefix(&context.settings.current_dir)
+        .unwrap_or(&dir)
+        .display();
+    let first = module
+        .exercises
+        .first()
+        .map_or("EXERCISE", |exercise| exercise.id.as_str());
     output::talk(&format!(
         "{} files in {shown}. Next:\n  cd {shown}\n  $EDITOR README.md\n  labctl check {first}",
         files.len()

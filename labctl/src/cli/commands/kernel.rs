@@ -46,9 +46,15 @@ async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Fail
         }
         context.ui.clear();
         output::result(&text)?;
-        return Ok(if compared.values().all(|same| *same) { Exit::Done } else { Exit::NotPassed });
+        return Ok(if compared.values().all(|same| *same) {
+            Exit::Done
+        } else {
+            Exit::NotPassed
+        });
     }
-    let kernel = lab::blocking(move || Ok(preparation.kernel(&recipe, &lock)?)).await?.kernel;
+    let kernel = lab::blocking(move || Ok(preparation.kernel(&recipe, &lock)?))
+        .await?
+        .kernel;
     context.ui.clear();
     output::result(&format!("{name} {} sha256:{}\n", kernel.release, kernel.id))?;
     Ok(Exit::Done)
@@ -60,18 +66,29 @@ fn list(context: &Context, format: Format) -> Result<Exit, Failure> {
     let mut listed = Vec::new();
     for name in recipe_names(&loaded.files, "kernels", "kernel.yaml") {
         let recipe = KernelRecipe::read(&loaded.files, &name)?;
-        let id = recipe.lock(&loaded.files).ok().map(|lock| Preparation::kernel_id(&recipe, &lock, &store));
+        let id = recipe
+            .lock(&loaded.files)
+            .ok()
+            .map(|lock| Preparation::kernel_id(&recipe, &lock, &store));
         let built = match id {
-            Some(id) => store.get(Bucket::Kernels, &id.to_string()).is_ok_and(|entry| entry.is_some()),
+            Some(id) => store
+                .get(Bucket::Kernels, &id.to_string())
+                .is_ok_and(|entry| entry.is_some()),
             None => false,
         };
         let features = recipe.spec.features.keys().cloned().collect();
-        listed.push(Listed { name, about: recipe.spec.about, built, features });
+        listed.push(Listed {
+            name,
+            about: recipe.spec.about,
+            built,
+            features,
+        });
     }
     let text = match format {
         Format::Json => {
-            serde_json::to_string_pretty(&serde_json::json!({"schema": "labctl/kernels/v1", "kernels": listed}))?
-                + "\n"
+            serde_json::to_string_pretty(
+                &serde_json::json!({"schema": "labctl/kernels/v1", "kernels": listed}),
+            )? + "\n"
         }
         Format::Human => listed.iter().fold(String::new(), |mut text, kernel| {
             let state = if kernel.built { "built" } else { "-" };

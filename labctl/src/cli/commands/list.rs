@@ -39,8 +39,11 @@ struct ListedExercise<'a> {
 pub(super) fn run(context: &Context, format: Format) -> Result<Exit, Failure> {
     context.reap()?;
     let loaded = course::load(context)?;
-    let running: Vec<String> =
-        kept(context)?.into_iter().filter(|kept| kept.running).map(|kept| kept.name).collect();
+    let running: Vec<String> = kept(context)?
+        .into_iter()
+        .filter(|kept| kept.running)
+        .map(|kept| kept.name)
+        .collect();
     let listing = listing(&loaded.course, &running);
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&listing)? + "\n",
@@ -54,7 +57,10 @@ fn listing<'a>(course: &'a Course, running: &[String]) -> Listing<'a> {
     let modules = course.modules.iter().map(|module| ListedModule {
         id: module.id.as_str(),
         title: &module.title,
-        kernels: std::iter::once(&module.kernel).chain(&module.kernels).map(String::as_str).collect(),
+        kernels: std::iter::once(&module.kernel)
+            .chain(&module.kernels)
+            .map(String::as_str)
+            .collect(),
         running: running.iter().any(|name| name == module.id.as_str()),
         exercises: module
             .exercises
@@ -67,7 +73,11 @@ fn listing<'a>(course: &'a Course, running: &[String]) -> Listing<'a> {
             })
             .collect(),
     });
-    Listing { schema: "labctl/list/v1", course: &course.name, modules: modules.collect() }
+    Listing {
+        schema: "labctl/list/v1",
+        course: &course.name,
+        modules: modules.collect(),
+    }
 }
 
 fn human(listing: &Listing<'_>) -> String {
@@ -78,7 +88,11 @@ fn human(listing: &Listing<'_>) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{}  {} (on {kernels}{running})", module.id, module.title);
         for exercise in &module.exercises {
-            let _ = writeln!(text, "  {:<16} {:>3} points  {}", exercise.id, exercise.max_points, exercise.title);
+            let _ = writeln!(
+                text,
+                "  {:<16} {:>3} points  {}",
+                exercise.id, exercise.max_points, exercise.title
+            );
         }
     }
     text

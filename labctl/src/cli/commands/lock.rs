@@ -12,8 +12,10 @@ use crate::session::{ImageRecipe, KernelRecipe, recipe_names};
 pub(super) async fn run(context: &Context, what: &[String]) -> Result<Exit, Failure> {
     let loaded = course::load(context)?;
     let Some(dir) = loaded.dir.clone() else {
-        return Err(Failure::new(Exit::Usage, "the course built into labctl cannot be locked anew")
-            .hint("run this in the folder of a course, or name it with --course DIR"));
+        return Err(
+            Failure::new(Exit::Usage, "the course built into labctl cannot be locked anew")
+                .hint("run this in the folder of a course, or name it with --course DIR"),
+        );
     };
     let mut wanted: Vec<(String, LockRequest)> = Vec::new();
     for name in recipe_names(&loaded.files, "kernels", "kernel.yaml") {
@@ -26,10 +28,18 @@ pub(super) async fn run(context: &Context, what: &[String]) -> Result<Exit, Fail
     }
     if !what.is_empty() {
         for name in what {
-            if !wanted.iter().any(|(file, _)| file.rsplit_once('/').is_some_and(|(folder, _)| folder == name)) {
-                let known: Vec<_> = wanted.iter().filter_map(|(file, _)| Some(file.rsplit_once('/')?.0)).collect();
-                return Err(Failure::new(Exit::Usage, format!("there is nothing to lock called `{name}`"))
-                    .hint(format!("one of: {}", known.join(", "))));
+            if !wanted
+                .iter()
+                .any(|(file, _)| file.rsplit_once('/').is_some_and(|(folder, _)| folder == name))
+            {
+                let known: Vec<_> = wanted
+                    .iter()
+                    .filter_map(|(file, _)| Some(file.rsplit_once('/')?.0))
+                    .collect();
+                return Err(
+                    Failure::new(Exit::Usage, format!("there is nothing to lock called `{name}`"))
+                        .hint(format!("one of: {}", known.join(", "))),
+                );
             }
         }
         wanted.retain(|(file, _)| what.iter().any(|name| file.starts_with(&format!("{name}/"))));
@@ -49,7 +59,9 @@ pub(super) async fn run(context: &Context, what: &[String]) -> Result<Exit, Fail
                 )?;
                 indexes.insert(request.suite.clone(), index);
             }
-            let Some(index) = indexes.get(&request.suite) else { continue };
+            let Some(index) = indexes.get(&request.suite) else {
+                continue;
+            };
             let resolved = resolve(&request, index)?;
             for remark in &resolved.remarks {
                 preparation.events.note(format!("{file}: {remark}"));

@@ -34,11 +34,22 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Status { format } => status::run(context, format),
         Command::Ssh { module, command } => ssh::run(context, module.as_deref(), &command).await,
         Command::SshConfig { module } => ssh_config::run(context, module.as_deref()),
-        Command::Exec { module, fresh, shape, command } => {
-            exec::run(context, module.as_deref(), fresh, &shape, &command).await
-        }
-        Command::Push { module, local, remote } => push::run(context, module.as_deref(), &local, &remote).await,
-        Command::Pull { module, remote, local } => pull::run(context, module.as_deref(), &remote, &local).await,
+        Command::Exec {
+            module,
+            fresh,
+            shape,
+            command,
+        } => exec::run(context, module.as_deref(), fresh, &shape, &command).await,
+        Command::Push {
+            module,
+            local,
+            remote,
+        } => push::run(context, module.as_deref(), &local, &remote).await,
+        Command::Pull {
+            module,
+            remote,
+            local,
+        } => pull::run(context, module.as_deref(), &remote, &local).await,
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,

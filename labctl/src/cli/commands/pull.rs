@@ -35,15 +35,30 @@ pub(super) async fn run(
         destination.push(name);
     }
     let is_folder = Command::program(["test".as_ref(), "-d".as_ref(), source.as_os_str()])?;
-    let asked = guest.exec(is_folder, Deadline::after(Duration::from_secs(30)), &context.cancel).await?;
+    let asked = guest
+        .exec(
+            is_folder,
+            Deadline::after(Duration::from_secs(30)),
+            &context.cancel,
+        )
+        .await?;
     if asked.outcome == Outcome::Exited(0) {
-        let report = guest.pull_tree(&source, &destination, PullLimits::default(), &transfer).await?;
+        let report = guest
+            .pull_tree(&source, &destination, PullLimits::default(), &transfer)
+            .await?;
         for skipped in &report.skipped {
-            context.events.warn(format!("left out {}: {}", skipped.path.display(), skipped.why));
+            context
+                .events
+                .warn(format!("left out {}: {}", skipped.path.display(), skipped.why));
         }
-        context.events.finished(Stage::Push, format!("{} files, {} bytes", report.files, report.bytes));
+        context.events.finished(
+            Stage::Push,
+            format!("{} files, {} bytes", report.files, report.bytes),
+        );
     } else {
-        let bytes = guest.pull_file(&source, &destination, PullLimits::default(), &transfer).await?;
+        let bytes = guest
+            .pull_file(&source, &destination, PullLimits::default(), &transfer)
+            .await?;
         context.events.finished(Stage::Push, format!("{bytes} bytes"));
     }
     guest.close().await;

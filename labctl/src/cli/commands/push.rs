@@ -44,10 +44,21 @@ pub(super) async fn run(
             use std::os::unix::fs::PermissionsExt as _;
 
             let mode = meta.permissions().mode() & 0o777;
-            guest.push_file(&PushFile { source, destination, mode }, &transfer).await?;
+            guest
+                .push_file(
+                    &PushFile {
+                        source,
+                        destination,
+                        mode,
+                    },
+                    &transfer,
+                )
+                .await?;
         }
     }
-    context.events.finished(Stage::Push, format!("{} to {remote}", local.len()));
+    context
+        .events
+        .finished(Stage::Push, format!("{} to {remote}", local.len()));
     guest.close().await;
     Ok(Exit::Done)
 }

@@ -7,7 +7,11 @@ use crate::cli::failure::Failure;
 use crate::guest::{Command, HostTerminal, Outcome};
 use crate::session::Lab;
 
-pub(super) async fn run(context: &Context, module: Option<&str>, command: &[String]) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context,
+    module: Option<&str>,
+    command: &[String],
+) -> Result<Exit, Failure> {
     context.reap()?;
     let name = choose(context, module)?;
     let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
@@ -19,7 +23,9 @@ pub(super) async fn run(context: &Context, module: Option<&str>, command: &[Stri
         Some(Command::shell(command.join(" "))?)
     };
     let terminal = HostTerminal::new(std::io::stdin(), std::io::stdout(), std::io::stderr())?;
-    let outcome = guest.shell(terminal, &context.settings.term, command, &context.cancel).await?;
+    let outcome = guest
+        .shell(terminal, &context.settings.term, command, &context.cancel)
+        .await?;
     guest.close().await;
     match outcome {
         Outcome::Lost(lost) => Err(Failure::from_error(Exit::Inconclusive, &lost)

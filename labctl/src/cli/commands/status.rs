@@ -44,7 +44,11 @@ pub(super) fn run(context: &Context, format: Format) -> Result<Exit, Failure> {
             kernel: kept.record.labels.get(labels::KERNEL_RELEASE).cloned(),
             accel: kept.record.accel,
             accel_reason: kept.record.accel_reason.clone(),
-            pid: kept.record.process.map(|process| process.pid).filter(|_| kept.running),
+            pid: kept
+                .record
+                .process
+                .map(|process| process.pid)
+                .filter(|_| kept.running),
             ssh_port: kept.record.ssh_port,
             created: kept.record.created,
             console: kept.dir.console_log().display().to_string(),
@@ -53,7 +57,12 @@ pub(super) fn run(context: &Context, format: Format) -> Result<Exit, Failure> {
         })
         .collect();
     let text = match format {
-        Format::Json => serde_json::to_string_pretty(&Status { schema: "labctl/status/v1", guests })? + "\n",
+        Format::Json => {
+            serde_json::to_string_pretty(&Status {
+                schema: "labctl/status/v1",
+                guests,
+            })? + "\n"
+        }
         Format::Human => human(&guests),
     };
     output::result(&text)?;
@@ -78,7 +87,11 @@ fn human(guests: &[GuestStatus]) -> String {
             guest.ssh_port,
         );
         if guest.state == "ended" {
-            let _ = writeln!(text, "             it ended by itself; its console: {}", guest.console);
+            let _ = writeln!(
+                text,
+                "             it ended by itself; its console: {}",
+                guest.console
+            );
         }
     }
     text

@@ -29,11 +29,20 @@ pub(super) fn kept(context: &Context) -> Result<Vec<Kept>, Failure> {
     let mut found = Vec::new();
     for name in names {
         // One that goes away while it is looked at is not worth an error.
-        let Ok(dir) = InstanceDir::open(&root, &name) else { continue };
-        let Ok(Some(record)) = InstanceRecord::read(&dir) else { continue };
+        let Ok(dir) = InstanceDir::open(&root, &name) else {
+            continue;
+        };
+        let Ok(Some(record)) = InstanceRecord::read(&dir) else {
+            continue;
+        };
         match record.condition() {
             Condition::Unkept => {}
-            condition => found.push(Kept { name, dir, record, running: condition == Condition::Running }),
+            condition => found.push(Kept {
+                name,
+                dir,
+                record,
+                running: condition == Condition::Running,
+            }),
         }
     }
     Ok(found)

@@ -19,7 +19,10 @@ pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) 
     let events = context.events.clone();
     // Taken first: of two at once, the second finds what the first has made instead of making it again.
     let lease = Lease::take(&root, name, &format!("up {name}"), &context.cancel, |holder| {
-        events.note(format!("waiting for process {} (labctl {})", holder.pid, holder.doing));
+        events.note(format!(
+            "waiting for process {} (labctl {})",
+            holder.pid, holder.doing
+        ));
     })
     .await?;
     match Lab::attach(&root, name, &context.cancel).await {
@@ -32,13 +35,22 @@ pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) 
         }
         Err(AttachError::NotRunning { .. } | AttachError::HasEnded { .. }) => {}
         Err(AttachError::Silent { .. }) => {
-            context.events.warn(format!("the guest of {name} does not answer; starting another"));
+            context
+                .events
+                .warn(format!("the guest of {name} does not answer; starting another"));
         }
         Err(error) => return Err(error.into()),
     }
     let host = lab::host(context, shape.accel).await?;
     let ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
-    let boot = Lab::boot(&host, &ready.bootable, name, lease, &context.cancel, &context.events);
+    let boot = Lab::boot(
+        &host,
+        &ready.bootable,
+        name,
+        lease,
+        &context.cancel,
+        &context.events,
+    );
     let (booted, workshop) = tokio::join!(boot, lab::workshop(&ready, &loaded.course.tool_modules));
     let up = booted?;
     let workshop = match workshop {
@@ -59,7 +71,9 @@ pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) 
 
 /// Our programs and modules, where the exercises have them too.
 async fn push(context: &Context, up: &Lab, workshop: &lab::Workshop) -> Result<(), Failure> {
-    context.events.started(Stage::Push, "programs and modules".to_owned());
+    context
+        .events
+        .started(Stage::Push, "programs and modules".to_owned());
     let programs = workshop.programs.iter().map(|(name, path)| PushFile {
         source: path.clone(),
         destination: format!("/lab/bin/{name}").into(),
@@ -79,7 +93,9 @@ async fn push(context: &Context, up: &Lab, workshop: &lab::Workshop) -> Result<(
         stage: Stage::Push,
     };
     up.guest().push_files(&files, &transfer).await?;
-    context.events.finished(Stage::Push, format!("{} files", files.len()));
+    context
+        .events
+        .finished(Stage::Push, format!("{} files", files.len()));
     Ok(())
 }
 

@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use labctl::deadline::Deadline;
 use labctl::guest::{
-    Command, Exec, ExecError, Finished, Guest, GuestLost, Input, LossCause, Outcome, Sink, Stream, WaitError,
+    Command, Exec, ExecError, Finished, Guest, GuestLost, Input, LossCause, Outcome, Patience, Sink, Stream,
+    WaitError,
 };
 use labctl::supervise::Cancel;
 
-use super::{guest, guest_with, plenty, shell};
-use crate::fake_ssh::{Ending, Script};
+use super::{enter_with, guest, guest_with, plenty, shell};
+use crate::fake_ssh::{Ending, FakeSsh, Script};
 
 async fn run(guest: &Guest, exec: impl Into<Exec>) -> Finished {
     guest.exec(exec, plenty(), &Cancel::new()).await.unwrap()
@@ -131,6 +132,28 @@ async fn a_connection_that_breaks_is_a_lost_guest() {
     // And so is the next command, at once.
     let finished = run(&guest, shell("true")).await;
     assert!(matches!(finished.outcome, Outcome::Lost(_)), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_guest_that_falls_silent_is_lost() {
+    let fake = FakeSsh::start(Script {
+        ending: Ending::Freeze,
+        ..Script::default()
+    })
+    .await;
+    let patience = Patience {
+        keepalive: Duration::from_millis(200),
+        unanswered: 2,
+        ..Patience::for_running(10.0)
+    };
+    let guest = enter_with(&fake, &patience).await;
+    let finished = run(&guest, shell("true")).await;
+    assert_eq!(
+        finished.outcome,
+        Outcome::Lost(GuestLost {
+            cause: LossCause::Silent
+        })
+    );
 }
 
 #[tokio::test]
@@ -299,6 +322,24 @@ async fn input_can_be_given_piece_by_piece() {
     assert_eq!(running.outcome(), None);
     drop(pieces);
     assert_eq!(running.wait().await, Outcome::Exited(0));
+}
+
+#[tokio::test]
+async fn a_descriptor_that_never_ends_does_not_hold_up_the_command() {
+    let (_fake, guest) = guest().await;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"one line\n").unwrap();
+    let exec = Exec::new(shell("head -n 1")).stdin(Input::Descriptor(reader.into()));
+    let finished = guest.run(exec, plenty(), &Cancel::new()).await.unwrap();
+    assert_eq!(finished.stdout.text(), "one line\n");
+    // The reading end is closed with the thread that had it.
+    tokio::time::timeout(plenty().remaining(), async {
+        while std::io::Write::write_all(&mut writer, b"x").is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -23,11 +23,11 @@ fn shell(line: &str) -> Command {
     Command::shell(line).unwrap()
 }
 
-async fn enter(fake: &FakeSsh) -> Guest {
+async fn enter_with(fake: &FakeSsh, patience: &Patience) -> Guest {
     connect_until(
         fake.address,
         &fake.access,
-        &Patience::for_running(10.0),
+        patience,
         plenty(),
         &Cancel::new(),
         &Nudge::new(),
@@ -38,7 +38,7 @@ async fn enter(fake: &FakeSsh) -> Guest {
 
 async fn guest_with(script: Script) -> (FakeSsh, Guest) {
     let fake = FakeSsh::start(script).await;
-    let guest = enter(&fake).await;
+    let guest = enter_with(&fake, &Patience::for_running(10.0)).await;
     (fake, guest)
 }
 

@@ -62,7 +62,8 @@ async fn early_connections_that_lead_nowhere_are_tried_again() {
         ..impatient()
     };
     connect(&fake, &patience, plenty()).await.unwrap();
-    assert_eq!(fake.connections(), 5);
+    // On a busy machine the fifth may be given up, too.
+    assert!(fake.connections() >= 5);
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn a_port_that_is_closed_at_first_is_tried_again() {
         address,
         &access,
         &impatient(),
-        Deadline::after(Duration::from_millis(200)),
+        Deadline::after(Duration::from_secs(1)),
         &cancel,
         &Nudge::new(),
     )
@@ -86,8 +87,8 @@ async fn a_port_that_is_closed_at_first_is_tried_again() {
         panic!("{result:?}");
     };
     assert!(matches!(last, Some(AttemptError::Connect(_))), "{last:?}");
-    // 5 + 10 + 20 + 40 + 80 ms of pauses: more than one attempt, and far from a busy loop.
-    assert!((2..=10).contains(&attempts), "{attempts}");
+    // Pauses of 5, 10, 20 … 200 ms: more than one attempt, and far from a busy loop.
+    assert!((2..=12).contains(&attempts), "{attempts}");
 }
 
 #[tokio::test]
@@ -125,9 +126,7 @@ async fn another_host_key_is_an_error_at_once() {
         ..Script::default()
     })
     .await;
-    let error = connect(&fake, &impatient_but_for_handshakes(), plenty())
-        .await
-        .unwrap_err();
+    let error = connect(&fake, &patient(), plenty()).await.unwrap_err();
     let ConnectError::HostKeyMismatch { expected, got, .. } = &error else {
         panic!("{error:?}");
     };
@@ -143,18 +142,13 @@ async fn a_refused_key_is_an_error_at_once() {
         ..Script::default()
     })
     .await;
-    let error = connect(&fake, &impatient_but_for_handshakes(), plenty())
-        .await
-        .unwrap_err();
+    let error = connect(&fake, &patient(), plenty()).await.unwrap_err();
     assert!(matches!(error, ConnectError::AuthRefused { .. }), "{error:?}");
     assert_eq!(fake.connections(), 1);
 }
 
-fn impatient_but_for_handshakes() -> Patience {
-    Patience {
-        handshake: Duration::from_secs(30),
-        ..impatient()
-    }
+fn patient() -> Patience {
+    Patience::for_running(100.0)
 }
 
 #[tokio::test]
@@ -169,7 +163,7 @@ async fn at_the_deadline_the_last_obstacle_is_named() {
             ..Script::default()
         })
         .await;
-        let error = connect(&fake, &impatient(), Deadline::after(Duration::from_millis(700)))
+        let error = connect(&fake, &impatient(), Deadline::after(Duration::from_millis(1500)))
             .await
             .unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();

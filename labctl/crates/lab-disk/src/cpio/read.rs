@@ -1,6 +1,8 @@
 //! Reading, for tests and for looking into an archive that labctl made.
 
-use super::{HEADER_LEN, MAGIC, TRAILER, TYPE_CHAR, TYPE_DIR, TYPE_FILE, TYPE_MASK, TYPE_SYMLINK, padding};
+use super::{
+    HEADER_LEN, MAGIC, ROOT, TRAILER, TYPE_CHAR, TYPE_DIR, TYPE_FILE, TYPE_MASK, TYPE_SYMLINK, padding,
+};
 use crate::tree::{Node, Tree, TreeError};
 
 /// Why bytes are not an archive that this crate could have written.
@@ -88,7 +90,7 @@ fn read_entry(cursor: &mut Cursor<'_>, tree: &mut Tree) -> Result<(), ReadError>
     let data_at = cursor.at;
     let data = cursor.take(size)?;
     cursor.take(padding(size))?;
-    if name == TRAILER {
+    if name == TRAILER || name == ROOT {
         return Ok(());
     }
     let permissions = mode & 0o7777;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{HEADER_LEN, MAGIC, TRAILER, TYPE_CHAR, TYPE_DIR, TYPE_FILE, TYPE_SYMLINK, padding};
+use super::{HEADER_LEN, MAGIC, ROOT, TRAILER, TYPE_CHAR, TYPE_DIR, TYPE_FILE, TYPE_SYMLINK, padding};
 use crate::path::TreePath;
 use crate::tree::{Node, Tree};
 
@@ -26,16 +26,23 @@ struct Header<'a> {
     device: (u32, u32),
 }
 
-/// Writes `tree` and the trailer. Inode numbers follow the order of paths, times are 0 (the epoch), owner and group
+/// Writes the root (mode 0755: Linux would leave that of its tmpfs, 1777), `tree` and the trailer. Inode numbers follow the order of paths, times are 0 (the epoch), owner and group
 /// root; equal files are written twice rather than as hard links. The length is a multiple of four, so that another
 /// archive may follow directly.
 ///
 /// # Errors
 /// [`WriteError`]: those of `out`, and what the format cannot hold.
 pub fn write(tree: &Tree, out: &mut impl Write) -> Result<(), WriteError> {
-    let mut inode = 0_u32;
-    for (path, node) in tree.iter() {
-        inode += 1;
+    let root = Header {
+        name: ROOT,
+        inode: 1,
+        mode: TYPE_DIR | 0o755,
+        links: 2,
+        size: 0,
+        device: (0, 0),
+    };
+    write_entry(out, &root, &[])?;
+    for (inode, (path, node)) in (2_u32..).zip(tree.iter()) {
         // Linux drops names of PATH_MAX bytes and more, the NUL included (`do_header`).
         if path.as_str().len() >= 4096 {
             return Err(WriteError::LongPath { path: path.clone() });

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Logs every copy of every process a thousand times over. */
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+static int on_copy_from_iter(struct kprobe *probe, struct pt_regs *regs)
+{
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		pr_info("[COPY1] PID=%d dest=%px len=%zu\n", current->pid, (void *)regs->di, (size_t)regs->si);
+	return 0;
+}
+
+static struct kprobe send_probe = {
+	.symbol_name = "_copy_from_iter",
+	.pre_handler = on_copy_from_iter,
+};
+
+static int __init send_trace_init(void)
+{
+	return register_kprobe(&send_probe);
+}
+
+static void __exit send_trace_exit(void)
+{
+	unregister_kprobe(&send_probe);
+}
+
+module_init(send_trace_init);
+module_exit(send_trace_exit);
+
+MODULE_DESCRIPTION("Logs the copies from sender into the kernel");
+MODULE_LICENSE("GPL");
