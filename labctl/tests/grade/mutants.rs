@@ -177,10 +177,10 @@ fn happen(mutant: &str, evidence: &mut Evidence) {
                 (!text.starts_with("[COPY1]")).then(|| text.to_owned())
             });
         }
-        "b-unknown-symbol" => {
+        "b-no-such-function" => {
             step(evidence, "load_send_trace").status = StepStatus::Exited(1);
             step(evidence, "load_send_trace").stderr =
-                "insmod: can't insert '/lab/modules/send_trace.ko': No such file or directory\n".to_owned();
+                "insmod: can't insert '/lab/modules/send_trace.ko': unknown symbol in module, or unknown parameter\n".to_owned();
             step(evidence, "unload_send_trace").status = StepStatus::NotRun;
             rewrite(evidence, |text| {
                 (!text.starts_with("[COPY1]")).then(|| text.to_owned())
