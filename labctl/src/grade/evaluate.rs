@@ -4,7 +4,6 @@ use super::evidence::Evidence;
 use super::outcome::Board;
 use super::verdict::{CheckResult, ExerciseResult, Verdict};
 use super::{health, rules, scope, structure, worksheet};
-use crate::spec::builtin::KERNEL_HEALTHY;
 use crate::spec::exercise::Exercise;
 use crate::spec::expr::EvalError;
 
@@ -48,7 +47,11 @@ pub fn grade(exercise: &Exercise, evidence: &Evidence) -> Result<ExerciseResult,
     Ok(ExerciseResult {
         id: exercise.id.to_string(),
         title: exercise.title.clone(),
-        verdict: overall(&checks),
+        verdict: if health::examine(exercise, evidence).is_crash() {
+            Verdict::Failed
+        } else {
+            overall(&checks)
+        },
         points: checks.iter().map(|check| check.points).sum(),
         max_points: checks.iter().map(|check| check.max_points).sum(),
         checks,
@@ -58,12 +61,6 @@ pub fn grade(exercise: &Exercise, evidence: &Evidence) -> Result<ExerciseResult,
 
 fn overall(checks: &[CheckResult]) -> Verdict {
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
-    let crashed = checks
-        .iter()
-        .any(|check| check.id == KERNEL_HEALTHY && check.verdict == Verdict::Failed);
-    if crashed {
-        return Verdict::Failed;
-    }
     if any(Verdict::Invalid) {
         return Verdict::Invalid;
     }

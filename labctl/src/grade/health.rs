@@ -23,32 +23,38 @@ pub(super) enum Health<'e> {
 }
 
 pub(super) fn examine<'e>(exercise: &'e Exercise, evidence: &'e Evidence) -> Health<'e> {
-    let hanging = exercise.run.iter().find(|step| {
-        matches!(
-            &step.kind,
-            StepKind::Load {
-                module: ModuleRef::Student(_),
-                ..
-            }
-        ) && evidence
-            .step(&step.id)
-            .is_some_and(|record| record.status == StepStatus::TimedOut)
-    });
     let splats = || {
         evidence
             .splats
             .iter()
             .filter(|splat| !HARMLESS.contains(&splat.kind.as_str()))
     };
-    let theirs = |splat: &&SplatRecord| is_students(exercise, splat);
-    if let Some(splat) = splats().find(|splat| theirs(splat) && !is_stall(splat)) {
+    let first = splats().find(|splat| is_students(exercise, splat));
+    if let Some(splat) = first.filter(|splat| !is_stall(splat)) {
         return Health::HurtBy(splat);
     }
-    // Whether the watchdog had time to complain about a module that never returns is chance: the step says it always.
+    // Whether the watchdog had time to complain about a module that never returns, and to end the guest, is chance: the
+    // step says it always.
+    let hanging = exercise.run.iter().find(|step| {
+        let status = evidence.step(&step.id).map(|record| &record.status);
+        let ended = match status {
+            Some(StepStatus::TimedOut) => true,
+            Some(StepStatus::Lost) => first.is_some(),
+            _ => false,
+        };
+        ended
+            && matches!(
+                &step.kind,
+                StepKind::Load {
+                    module: ModuleRef::Student(_),
+                    ..
+                }
+            )
+    });
     if let Some(step) = hanging {
         return Health::HangsIn(&step.id);
     }
-    if let Some(splat) = splats().find(theirs) {
+    if let Some(splat) = first {
         return Health::HurtBy(splat);
     }
     if let Some(lost) = evidence.guest_lost.as_ref().filter(|lost| lost.student_fault) {
@@ -59,6 +65,13 @@ pub(super) fn examine<'e>(exercise: &'e Exercise, evidence: &'e Evidence) -> Hea
     match splats().next() {
         Some(splat) if incomplete => Health::Unexplained(splat),
         _ => Health::Well,
+    }
+}
+
+impl Health<'_> {
+    /// The student's code took the kernel down.
+    pub(super) fn is_crash(&self) -> bool {
+        matches!(self, Self::HurtBy(_) | Self::LostBy(_) | Self::HangsIn(_))
     }
 }
 
@@ -94,11 +107,16 @@ impl StepStatus {
 /// One sentence about a splat: what, where, which line.
 pub(super) fn sentence(splat: &SplatRecord) -> String {
     let mut out = splat.title.clone();
-    if let Some(symbol) = &splat.symbol {
+    let function = |symbol: &str| symbol.split('+').next().unwrap_or(symbol).to_owned();
+    if let Some(symbol) = splat
+        .symbol
+        .as_ref()
+        .filter(|symbol| !splat.title.contains(&function(symbol)))
+    {
         out.push_str(&format!(", in {symbol}"));
-    }
-    if let Some(module) = &splat.module {
-        out.push_str(&format!(" of {module}"));
+        if let Some(module) = &splat.module {
+            out.push_str(&format!(" of {module}"));
+        }
     }
     if let Some(source) = &splat.source {
         out.push_str(&format!(" ({}:{})", source.file, source.line));

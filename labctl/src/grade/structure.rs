@@ -163,26 +163,15 @@ impl View<'_> {
         };
         match &record.status {
             StepStatus::Exited(0) | StepStatus::Started => Outcome::passed(format!("`{module}` was loaded")),
-            StepStatus::TimedOut if self.health == Health::HangsIn(step) => Outcome::failed(
-                format!("loading `{module}` never returned"),
-                "insmod waits for the module's init function: it must register the probe and return",
-            )
-            .mistake("hang"),
-            _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
-            StepStatus::Exited(_) | StepStatus::Signaled(_) => {
-                let why = last_line(&record.stderr);
-                let mut message = format!("`{module}` cannot be loaded");
-                if let Some(why) = why {
-                    message.push_str(&format!(": {why}"));
-                }
-                if let Some(hint) = self.log_about(module) {
-                    message.push_str(&format!("; the kernel log says: {hint}"));
-                }
+            StepStatus::TimedOut | StepStatus::Lost if self.health == Health::HangsIn(step) => {
                 Outcome::failed(
-                    message,
-                    "the error of init_module is what your init function returned, or a symbol the kernel lacks",
+                    format!("loading `{module}` never returned"),
+                    "insmod waits for the module's init function: it must register the probe and return",
                 )
+                .mistake("hang")
             }
+            _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
+            StepStatus::Exited(_) | StepStatus::Signaled(_) => self.refused(module, &record.stderr),
             _ => self.laboratory_failed(step),
         }
     }
@@ -211,6 +200,30 @@ impl View<'_> {
             }
             _ => self.laboratory_failed(step),
         }
+    }
+
+    /// The kernel refused a module, or its init function did.
+    fn refused(&self, module: &str, said: &str) -> Outcome {
+        let mut message = format!("`{module}` cannot be loaded");
+        if let Some(why) = last_line(said) {
+            message.push_str(&format!(": {why}"));
+        }
+        if let Some(line) = self.log_about(module) {
+            message.push_str(&format!("; the kernel log says: {line}"));
+            if line.contains("Unknown symbol") {
+                let help = "the module uses something that this kernel does not export to modules";
+                return Outcome::failed(message, help).mistake("unknown-symbol");
+            }
+        }
+        // ENOENT in busybox's words and in the C library's. No symbol of the module is missing: the log would say so.
+        if said.contains("unknown symbol in module") || said.contains("No such file or directory") {
+            let help = "register_kprobe() found no function of that name in this kernel: look at symbol_name";
+            return Outcome::failed(message, help).mistake("no-such-function");
+        }
+        Outcome::failed(
+            message,
+            "this is the error that your init function returned: which call gave it?",
+        )
     }
 
     pub(super) fn is_hurt(&self) -> bool {

@@ -27,6 +27,8 @@ enum Part {
 pub enum HoleKind {
     /// `-?[0-9]+` in 64 bits.
     Int,
+    /// Like `Int`, with an optional fraction: `12.5`.
+    Number,
     /// One to sixteen hex digits, with or without `0x`: what `%px` and a user's `%p` print.
     Address,
     /// One or more characters that are not white space, up to the next literal.
@@ -38,6 +40,7 @@ pub enum HoleKind {
 impl HoleKind {
     const ALL: &'static [(&'static str, Self)] = &[
         ("int", Self::Int),
+        ("number", Self::Number),
         ("address", Self::Address),
         ("word", Self::Word),
         ("text", Self::Text),
@@ -46,6 +49,7 @@ impl HoleKind {
     fn describe(self) -> &'static str {
         match self {
             Self::Int => "a decimal number",
+            Self::Number => "a number",
             Self::Address => "an address in hex",
             Self::Word => "a word",
             Self::Text => "text",
@@ -230,6 +234,19 @@ fn take(kind: HoleKind, rest: &str, next: Option<&str>) -> Option<(usize, Value)
                 .ok()?;
             (digits > 0).then_some((sign + digits, value))
         }
+        HoleKind::Number => {
+            let sign = usize::from(rest.starts_with('-'));
+            let digits = run(&rest[sign..], u8::is_ascii_digit);
+            let point = rest[sign + digits..].starts_with('.');
+            let fraction = if point {
+                run(&rest[sign + digits + 1..], u8::is_ascii_digit)
+            } else {
+                0
+            };
+            let end = sign + digits + if fraction > 0 { 1 + fraction } else { 0 };
+            let value = rest[..end].parse::<f64>().ok()?;
+            (digits > 0).then_some((end, Value::Float(value)))
+        }
         HoleKind::Address => {
             let prefix = if rest.starts_with("0x") || rest.starts_with("0X") {
                 2
@@ -351,6 +368,10 @@ mod tests {
         let values = pattern.matches("Received 13 bytes: HELLO NETWORK").unwrap();
         assert_eq!(values["text"], value::text("HELLO NETWORK"));
         assert!(Pattern::parse("{a:word}!").unwrap().matches("a b!").is_err());
+        let rate = Pattern::parse("{rate:number} GB/s").unwrap();
+        assert_eq!(rate.matches("12.5 GB/s").unwrap()["rate"], Value::Float(12.5));
+        assert_eq!(rate.matches("12 GB/s").unwrap()["rate"], Value::Float(12.0));
+        assert!(rate.matches("12. GB/s").is_err());
     }
 
     #[test]
@@ -360,7 +381,7 @@ mod tests {
             ("a}", "without"),
             ("{a}", "name:kind"),
             ("{A:int}", "not a name"),
-            ("{a:number}", "no kind of hole `number`"),
+            ("{a:float}", "no kind of hole `float`"),
             ("{a:int}{b:int}", "text between"),
             ("{a:int} {a:int}", "two holes are called"),
             ("", "empty"),

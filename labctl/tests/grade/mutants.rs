@@ -177,10 +177,10 @@ fn happen(mutant: &str, evidence: &mut Evidence) {
                 (!text.starts_with("[COPY1]")).then(|| text.to_owned())
             });
         }
-        "b-unknown-symbol" => {
+        "b-no-such-function" => {
             step(evidence, "load_send_trace").status = StepStatus::Exited(1);
             step(evidence, "load_send_trace").stderr =
-                "insmod: can't insert '/lab/modules/send_trace.ko': No such file or directory\n".to_owned();
+                "insmod: can't insert '/lab/modules/send_trace.ko': unknown symbol in module, or unknown parameter\n".to_owned();
             step(evidence, "unload_send_trace").status = StepStatus::NotRun;
             rewrite(evidence, |text| {
                 (!text.starts_with("[COPY1]")).then(|| text.to_owned())
@@ -344,20 +344,32 @@ fn a_watchdogs_complaint_does_not_hide_a_hanging_init() {
     let exercise = exercise("exercise-b");
     let mut evidence = right(exercise);
     happen("b-hang-in-init", &mut evidence);
-    evidence.splats.push(SplatRecord {
-        kind: "soft-lockup".to_owned(),
-        title: "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [insmod:171]".to_owned(),
+    // The watchdog may come before the step's deadline, and end the guest.
+    step(&mut evidence, "load_send_trace").status = StepStatus::Lost;
+    let splat = |kind: &str, title: &str| SplatRecord {
+        kind: kind.to_owned(),
+        title: title.to_owned(),
         module: Some("send_trace".to_owned()),
-        symbol: Some("init_module+0x5/0xff0".to_owned()),
-        source: None,
+        symbol: Some("send_trace_init+0xb".to_owned()),
+        source: Some(SourceLine {
+            file: "src/send_trace.c".to_owned(),
+            line: 36,
+        }),
         us: 30_000_000,
         text: String::new(),
-    });
+    };
+    evidence.splats.push(splat(
+        "soft-lockup",
+        "soft lockup in send_trace_init+0xb/0xff0 [send_trace]",
+    ));
+    evidence.splats.push(splat(
+        "panic",
+        "Kernel panic - not syncing: softlockup: hung tasks",
+    ));
     let result = grade(exercise, &evidence);
-    assert_eq!(
-        check(&result, "send_trace-loads").mistake.as_deref(),
-        Some("hang")
-    );
+    assert_eq!(result.verdict, Verdict::Failed);
+    assert_eq!(result.checks[0].id, "send_trace-loads");
+    assert_eq!(result.checks[0].mistake.as_deref(), Some("hang"));
     assert_eq!(result.findings[0].kind, "soft-lockup");
 }
 
