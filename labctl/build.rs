@@ -162,7 +162,8 @@ fn embed_files(root: &Path, name: &str, about: &str, tops: &[&str], code: &mut S
         }
         collect(&path, &mut files);
     }
-    files.sort();
+    // As strings, which is how they are looked up; paths sort by component.
+    files.sort_by_key(|file| file.to_string_lossy().into_owned());
     let mut put = |line: String| writeln!(code, "{line}").expect("a String takes any text");
     put(format!("/// {about}"));
     put(format!("pub static {name}: &[(&str, &[u8])] = &["));

@@ -101,11 +101,7 @@ impl Failure {
         let mut text = String::new();
         let mut line = |style: &str, label: &str, body: &str| {
             // Continuation lines of one message are indented under it.
-            let body = body
-                .lines()
-                .map(safe)
-                .collect::<Vec<_>>()
-                .join("\n           ");
+            let body = body.lines().map(safe).collect::<Vec<_>>().join("\n           ");
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{style}{label:>9}:{reset} {body}");
         };

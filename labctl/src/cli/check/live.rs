@@ -55,7 +55,9 @@ pub(crate) async fn grade_live(
             return Err(failure);
         }
         context.ui.clear();
-        let failure = failure.logs(run_dir.path()).rerun(format!("labctl check {}", exercise.full_name()));
+        let failure = failure
+            .logs(run_dir.path())
+            .rerun(format!("labctl check {}", exercise.full_name()));
         output::error(&failure, context.settings.colour);
         evidence.guest_lost.get_or_insert_with(|| GuestLost {
             kind: GuestLostKind::NeverReady,

@@ -48,7 +48,9 @@ pub(super) async fn pass_through(
         .stdin(Input::Descriptor(stdin))
         .stdout(Sink::write(tokio::io::stdout()))
         .stderr(Sink::write(tokio::io::stderr()));
-    let ran = guest.exec(exec, Deadline::after(Duration::MAX), &context.cancel).await;
+    let ran = guest
+        .exec(exec, Deadline::after(Duration::MAX), &context.cancel)
+        .await;
     let finished = match ran {
         // Whoever read our output has seen enough, as in `labctl exec … | head`.
         Err(ExecError::Stream { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
