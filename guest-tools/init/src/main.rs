@@ -64,9 +64,9 @@ fn boot() -> Result<Infallible, Fatal> {
     events.watch(sshd::PID_FILE_DIR).at(Stage::Sshd)?;
     let mut sshd = events.unmasked(Sshd::start).at(Stage::Sshd)?.at(Stage::Sshd)?;
 
-    // Some take long (bpf: a quarter of a second on a busy host), and the stages before the network need none.
-    let optional = thread::spawn(mounts::optional_file_systems);
     mounts::settings().at(Stage::Mounts)?;
+    // The stages before the network need none of them.
+    let optional = thread::spawn(mounts::optional_file_systems);
     power::own_ctrl_alt_del().at(Stage::Mounts)?;
     console.stage(Stage::Mounts);
 
