@@ -35,7 +35,8 @@ impl View<'_> {
             _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
             StepStatus::Exited(code) => {
                 let when = if start.is_some() { " before it was ready" } else { "" };
-                let why = last_line(&record.stderr).map(|line| format!(": {line}")).unwrap_or_default();
+                let why = last_line(self.complaint(step, &record.stderr));
+                let why = why.map(|line| format!(": {line}")).unwrap_or_default();
                 Outcome::failed(
                     format!("`{program}` ended with status {code}{when}{why}"),
                     "check what each system call returns, and return 0 from main when all went well",
@@ -58,6 +59,16 @@ impl View<'_> {
                 None => Outcome::failed(format!("`{program}` never ended"), "what is it waiting for?"),
             },
             StepStatus::Lost | StepStatus::NotRun => self.laboratory_failed(step),
+        }
+    }
+
+    /// What a program said on standard error; that of one that was waited for is with its start.
+    fn complaint<'a>(&'a self, step: &str, own: &'a str) -> &'a str {
+        match self.step(step).map(|step| &step.kind) {
+            Some(StepKind::Wait { step: started }) => {
+                self.evidence.step(started).map_or(own, |start| &start.stderr)
+            }
+            _ => own,
         }
     }
 }
