@@ -1,6 +1,6 @@
 //! Judging the student's own programs.
 
-use super::evidence::{BuildOutcome, StepStatus};
+use super::evidence::{BuildOutcome, StepRecord, StepStatus};
 use super::outcome::{Board, Outcome};
 use super::structure::{View, last_line};
 use crate::spec::builtin::{Builtin, BuiltinKind, KERNEL_HEALTHY};
@@ -35,7 +35,7 @@ impl View<'_> {
             _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
             StepStatus::Exited(code) => {
                 let when = if start.is_some() { " before it was ready" } else { "" };
-                let why = last_line(self.complaint(step, &record.stderr));
+                let why = self.last_words(step, record);
                 let why = why.map(|line| format!(": {line}")).unwrap_or_default();
                 Outcome::failed(
                     format!("`{program}` ended with status {code}{when}{why}"),
@@ -62,14 +62,13 @@ impl View<'_> {
         }
     }
 
-    /// What a program said on standard error; that of one that was waited for is with its start.
-    fn complaint<'a>(&'a self, step: &str, own: &'a str) -> &'a str {
-        match self.step(step).map(|step| &step.kind) {
-            Some(StepKind::Wait { step: started }) => {
-                self.evidence.step(started).map_or(own, |start| &start.stderr)
-            }
+    /// The last thing a program said, rather on standard error; for one that was waited for it is with its start.
+    fn last_words<'a>(&'a self, step: &str, own: &'a StepRecord) -> Option<&'a str> {
+        let record = match self.step(step).map(|step| &step.kind) {
+            Some(StepKind::Wait { step: started }) => self.evidence.step(started).unwrap_or(own),
             _ => own,
-        }
+        };
+        last_line(&record.stderr).or_else(|| last_line(&record.stdout))
     }
 }
 
