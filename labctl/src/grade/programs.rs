@@ -1,6 +1,6 @@
 //! Judging the student's own programs.
 
-use super::evidence::{BuildOutcome, StepStatus};
+use super::evidence::{BuildOutcome, StepRecord, StepStatus};
 use super::outcome::{Board, Outcome};
 use super::structure::{View, last_line};
 use crate::spec::builtin::{Builtin, BuiltinKind, KERNEL_HEALTHY};
@@ -35,7 +35,8 @@ impl View<'_> {
             _ if self.is_hurt() => Outcome::blocked(KERNEL_HEALTHY),
             StepStatus::Exited(code) => {
                 let when = if start.is_some() { " before it was ready" } else { "" };
-                let why = last_line(&record.stderr).map(|line| format!(": {line}")).unwrap_or_default();
+                let why = self.last_words(step, record);
+                let why = why.map(|line| format!(": {line}")).unwrap_or_default();
                 Outcome::failed(
                     format!("`{program}` ended with status {code}{when}{why}"),
                     "check what each system call returns, and return 0 from main when all went well",
@@ -59,6 +60,15 @@ impl View<'_> {
             },
             StepStatus::Lost | StepStatus::NotRun => self.laboratory_failed(step),
         }
+    }
+
+    /// The last thing a program said, rather on standard error; for one that was waited for it is with its start.
+    fn last_words<'a>(&'a self, step: &str, own: &'a StepRecord) -> Option<&'a str> {
+        let record = match self.step(step).map(|step| &step.kind) {
+            Some(StepKind::Wait { step: started }) => self.evidence.step(started).unwrap_or(own),
+            _ => own,
+        };
+        last_line(&record.stderr).or_else(|| last_line(&record.stdout))
     }
 }
 

@@ -116,6 +116,11 @@ impl<'a> Checker<'a> {
         let draws = self.draws(raw.draw);
         let vars = self.vars(raw.vars, &names);
         let build = self.build(raw.build, around);
+        let has_tools = around.tool_modules.iter().any(|tool| tool == "witness")
+            && around.tool_programs.iter().any(|tool| tool == "tracer");
+        if raw.witness.is_some() && !has_tools {
+            self.error(&raw.id, "a witness needs the guest tools `witness` and `tracer`");
+        }
         let witness = raw.witness.map(|witness| {
             for comm in witness
                 .comms

@@ -122,7 +122,7 @@ fn an_unreadable_file_costs_nothing_of_the_run() {
         result.checks[0].message
     );
     assert_eq!(check(&result, "copies").blocked_by.as_deref(), Some("answers"));
-    assert_eq!(check(&result, "same-kernel-address").points, 2);
+    assert_eq!(check(&result, "copy1-is-the-transfer").points, 3);
 }
 
 #[test]

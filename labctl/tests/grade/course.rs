@@ -103,8 +103,8 @@ fn names_that_clash_or_do_not_exist() {
             "no check `witness-saw-booth`, did you mean `witness-saw-both`?",
         ),
         (
-            "  - wait: receiver\n",
-            "  - wait: reciever\n",
+            "  - { wait: receiver,",
+            "  - { wait: reciever,",
             "no program was started before: `reciever`, did you mean `receiver`?",
         ),
         (

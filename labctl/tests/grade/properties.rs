@@ -2,9 +2,13 @@
 
 use labctl::grade::evidence::{Evidence, KernelRecord, StepStatus};
 use labctl::grade::verdict::Verdict;
+use labctl::spec::ids::ModuleId;
+use labctl::spec::validate::{self, Surroundings};
+use labctl::spec::yaml::Source;
+
 use proptest::prelude::*;
 
-use super::support::{exercise, right};
+use super::support::{exercise, files, right};
 
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -78,6 +82,36 @@ proptest! {
                 prop_assert!(!matches!(root.verdict, Verdict::Passed | Verdict::Blocked), "{} blocked by {}", check.id, root.id);
             }
             prop_assert!(!check.message.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_damaged_exercise_is_refused_with_places_or_still_one(line in 0..400_usize, change in 0..5_u8, at in 0..80_usize) {
+        let files = files();
+        let path = "labs/module7/exercises/exercise-b.yaml";
+        let text = String::from_utf8(files.get(path).unwrap().to_vec()).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let index = line % lines.len();
+        let target = lines[index].clone();
+        let cut: usize = target.chars().take(at).map(char::len_utf8).sum();
+        match change {
+            0 => drop(lines.remove(index)),
+            1 => lines.insert(index, target),
+            2 => lines[index].truncate(cut),
+            3 => lines[index].insert(cut, '\''),
+            _ => lines[index].insert_str(cut, "{{x: "),
+        }
+        let around = Surroundings {
+            tool_modules: vec!["witness".to_owned()],
+            tool_programs: vec!["sender".to_owned(), "receiver".to_owned(), "tracer".to_owned()],
+            workspace: vec!["src/send_trace.c".to_owned(), "src/recv_trace.c".to_owned()],
+        };
+        let source = Source::new(path, &lines.join("\n"));
+        if let Err(errors) = validate::exercise(&source, &ModuleId::new("module7").unwrap(), &around) {
+            for error in errors.as_slice() {
+                prop_assert!(error.line >= 1 && error.line as usize <= lines.len() + 1 && error.column >= 1, "{error}");
+                prop_assert!(!error.what.is_empty() && error.file == path);
+            }
         }
     }
 

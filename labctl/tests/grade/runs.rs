@@ -200,3 +200,16 @@ fn lines_of_strangers_never_matter() {
     }
     assert_eq!(grade(exercise, &evidence).verdict, Verdict::Passed);
 }
+
+#[test]
+fn a_program_that_was_waited_for_is_quoted() {
+    let exercise = exercise("complete-test");
+    let mut evidence = right(exercise);
+    step(&mut evidence, "wait_receiver").status = StepStatus::Exited(1);
+    step(&mut evidence, "receiver").stderr = "recv: Bad address\n".to_owned();
+    let result = grade(exercise, &evidence);
+    assert_eq!(
+        check(&result, "receiver-finishes").message,
+        "`receiver` ended with status 1: recv: Bad address"
+    );
+}
