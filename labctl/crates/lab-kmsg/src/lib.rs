@@ -2,7 +2,7 @@
 //! What a Linux kernel says, as data.
 //!
 //! Three sources come in as bytes that nobody vouches for: the `/dev/kmsg` stream ([`kmsg`]), the serial console
-//! ([`console`]) and whatever programs print. They leave as [`LogLine`]s whose text is safe to show ([`sanitize`]),
+//! ([`console`]) and whatever programs print. They leave as [`LogLine`]s whose text is safe to show ([`mod@sanitize`]),
 //! as [`Splat`]s with the module to blame ([`splat`]), or, while a machine boots, as [`scan::Event`]s.
 //!
 //! Nothing here does I/O, and nothing panics on any input.

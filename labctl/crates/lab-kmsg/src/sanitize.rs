@@ -19,7 +19,7 @@ pub fn line(input: impl AsRef<[u8]>, max_chars: usize) -> String {
     )
 }
 
-/// Several lines: `\n` and `\t` stay, a `\r\n` becomes `\n`, all else as in [`line`].
+/// Several lines: `\n` and `\t` stay, a `\r\n` becomes `\n`, all else as in [`line()`].
 pub fn block(input: impl AsRef<[u8]>, max_chars: usize) -> String {
     escape(
         input.as_ref(),
