@@ -31,6 +31,18 @@ fn every_mutant_is_diagnosed() {
     assert!(seen.len() >= 40, "{} mutants", seen.len());
 }
 
+#[test]
+fn mutants_are_diagnosed_with_other_givens_too() {
+    for mutant in module().mutants.iter().filter(|mutant| !mutant.is_answers_only()) {
+        let exercise = exercise(&mutant.exercise);
+        let mut evidence = right(exercise);
+        evidence.seed = "another".to_owned();
+        evidence.answers.as_mut().unwrap().text = mutant.answers_text(exercise, "another").unwrap();
+        happen(&mutant.id, &mut evidence);
+        expect(mutant, &grade(exercise, &evidence));
+    }
+}
+
 fn expect(mutant: &Mutant, result: &ExerciseResult) {
     let expected = &mutant.expect;
     assert_eq!(
