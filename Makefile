@@ -4,7 +4,7 @@ LABCTL = target/debug/labctl
 TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labctl-dev
 DENY_VERSION = 0.20.2
 
-.PHONY: demo test build host-packages fmt clippy unit doc deny bench
+.PHONY: demo test build host-packages fmt clippy unit doc deny
 
 # Grades the bundled solution of exercise-b in a real guest, on Debian's packaged kernel.
 demo: host-packages build
@@ -37,6 +37,3 @@ $(TOOLS)/bin/cargo-deny:
 # The advisory database cannot be had everywhere; licences, bans and sources can be checked offline.
 deny: $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --offline --locked check bans licenses sources
-
-bench: build
-	labctl/benches/boot.sh $(abspath $(LABCTL))
