@@ -225,7 +225,7 @@ const FLAGS: &str = "KCFLAGS=-fno-var-tracking-assignments";
 fn collect() -> Step {
     let script = format!(
         "set -e; mkdir -p {RESULT}/tree; strip -s -o {RESULT}/vmlinux vmlinux; \
-         objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc vmlinux {RESULT}/btf; \
+         objcopy --dump-section .BTF={RESULT}/btf vmlinux /dev/null; \
          objcopy --only-section=.BTF vmlinux {RESULT}/tree/vmlinux; \
          cp System.map {RESULT}/System.map; cp .config {RESULT}/config; cp include/config/kernel.release {RESULT}/release"
     );
