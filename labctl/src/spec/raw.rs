@@ -95,6 +95,8 @@ pub struct RawExercise {
     pub facts: Mapping<At<RawFact>>,
     #[serde(default)]
     pub checks: Vec<RawCheck>,
+    #[serde(default)]
+    pub figures: Vec<RawFigure>,
 }
 
 /// A given: its kind, the lesson's value, and the range for other seeds.
@@ -235,6 +237,19 @@ pub struct RawCheck {
     pub actual: Option<At<String>>,
     #[serde(default)]
     pub explain: Vec<RawExplain>,
+}
+
+/// A table, with one column drawn as bars.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawFigure {
+    pub id: At<String>,
+    pub title: String,
+    #[serde(default)]
+    pub needs: Vec<At<String>>,
+    pub columns: Vec<At<String>>,
+    pub rows: At<String>,
+    pub plot: Option<At<String>>,
 }
 
 /// An entry of `mistakes.yaml`.

@@ -4,6 +4,7 @@
 mod answers;
 mod corpus;
 mod course;
+mod coverage;
 mod kinds;
 mod mutants;
 mod properties;
