@@ -164,6 +164,29 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Say one step more about an exercise that you are stuck in.
+    Hint {
+        /// The exercise.
+        exercise: String,
+        /// The workspace; by default the one found upward from here.
+        #[arg(long, value_name = "DIR")]
+        workspace: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// For authors: check that a course is what it promises, down to every known wrong answer.
+    Lint(Lint),
+    /// For authors: print the JSON Schema of a kind of file, for an editor.
+    Schema {
+        /// The kind of file; a list of them by default.
+        kind: Option<SchemaKind>,
+        /// For `answers`: whose.
+        #[arg(value_name = "EXERCISE")]
+        exercise: Option<String>,
+        /// Write all of them into this folder, as `<kind>.json`.
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["kind", "exercise"])]
+        write: Option<PathBuf>,
+    },
     /// Resolve the packages of kernels and images anew and write their lock files.
     Lock {
         /// `kernels/NAME` or `images/NAME`; all of them by default.
@@ -210,6 +233,43 @@ pub struct Check {
     pub seed: Option<String>,
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A module or an exercise; the whole course by default.
+    #[arg(value_name = "MODULE|EXERCISE")]
+    pub what: Option<String>,
+    /// How many seeds to try: the lesson's numbers and others.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub seeds: u32,
+    /// Also run the solution, the skeleton and every mutant in guests; a host that cannot is an error.
+    #[arg(long)]
+    pub live: bool,
+    #[command(flatten)]
+    pub shape: Shape,
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum SchemaKind {
+    /// `labs.yaml`.
+    Course,
+    /// `labs/<module>/exercises/<id>.yaml`.
+    Exercise,
+    /// `labs/<module>/mutants/<id>.yaml`.
+    Mutant,
+    /// `kernels/<name>/kernel.yaml`.
+    Kernel,
+    /// `images/<name>/image.yaml`.
+    Image,
+    /// `answers/<exercise>.yaml` in a workspace.
+    Answers,
+    /// `workspace.yaml`.
+    Workspace,
+    /// What `check --format json` prints.
+    Result,
 }
 
 #[derive(Debug, Subcommand)]

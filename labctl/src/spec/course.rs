@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Spanned;
-
 use super::annotate::{self, Annotated};
 use super::error::{SpecError, SpecErrors};
 use super::exercise::Exercise;
@@ -15,7 +13,7 @@ use super::raw::{RawCourse, RawModule, RawVm};
 use super::suggest::did_you_mean;
 use super::validate::{self, Surroundings};
 use super::value;
-use super::yaml::Source;
+use super::yaml::{Source, Spanned};
 
 /// Name of the course file.
 pub const COURSE_FILE: &str = "labs.yaml";

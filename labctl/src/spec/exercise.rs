@@ -27,6 +27,8 @@ pub struct Exercise {
     pub title: String,
     /// A paragraph for the student; may be empty.
     pub summary: String,
+    /// What `hint` says, one after the other, when no known mistake was made.
+    pub hints: Vec<Text>,
     /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,
     /// The numbers that the worksheet is about.

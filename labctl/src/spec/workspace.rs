@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_yaml::Spanned;
-
 use super::answers;
 use super::course::Module;
 use super::error::SpecError;
 use super::exercise::LESSON_SEED;
 use super::expr::EvalError;
 use super::mutant::Mutant;
+use super::raw::RawWorkspace;
 use super::yaml::Source;
 
 /// Name of the file that marks a workspace.
@@ -31,15 +29,8 @@ impl Workspace {
     /// # Errors
     /// Anything unreadable, with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, SpecError> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Raw {
-            module: Spanned<String>,
-            #[serde(default)]
-            seed: Option<Spanned<String>>,
-        }
         let source = Source::new(file, text);
-        let raw: Raw = source.read_untrusted()?;
+        let raw: RawWorkspace = source.read_untrusted()?;
         let seed = raw.seed.map_or_else(|| LESSON_SEED.to_owned(), |seed| seed.value);
         if seed.is_empty() || seed.len() > 64 || seed.chars().any(char::is_control) {
             return Err(source.at(&raw.module, "a seed has 1 to 64 characters"));

@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::progress::Ledger;
 use crate::cli::{lab, output};
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
@@ -133,7 +134,13 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
             )));
         }
     };
+    let ledger = found
+        .as_ref()
+        .map(|found| Ledger::begin(context, found, &exercises));
     let (environment, graded) = grade_all(context, loaded, check, module, &exercises, &submission).await?;
+    if let Some(ledger) = ledger {
+        ledger.finish(context, &graded);
+    }
     Ok(Results {
         course: loaded.course.name.clone(),
         module: module.id.to_string(),
