@@ -260,6 +260,8 @@ pub enum SchemaKind {
     Exercise,
     /// `labs/<module>/mutants/<id>.yaml`.
     Mutant,
+    /// `labs/<module>/mistakes.yaml`.
+    Mistakes,
     /// `kernels/<name>/kernel.yaml`.
     Kernel,
     /// `images/<name>/image.yaml`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::annotate::{self, Annotated};
+use super::catalogue::{self, Catalogue};
 use super::error::{SpecError, SpecErrors};
 use super::exercise::Exercise;
 use super::files::CourseFiles;
@@ -56,6 +57,8 @@ pub struct Module {
     pub template: BTreeMap<String, String>,
     /// Known wrong submissions, by id.
     pub mutants: Vec<Mutant>,
+    /// The mistakes that it predicts by name; empty without a `mistakes.yaml`.
+    pub mistakes: Catalogue,
 }
 
 /// Shape of a virtual machine.
@@ -114,7 +117,7 @@ impl Course {
         let around = Surroundings {
             tool_modules: values(raw.guest_tools.modules),
             tool_programs: values(raw.guest_tools.programs),
-            workspace: Vec::new(),
+            ..Surroundings::default()
         };
         if raw.modules.0.is_empty() {
             loader.error(&raw.course, "a course has at least one module");
@@ -218,8 +221,10 @@ impl Loader<'_> {
         let folder = format!("labs/{}/", id.value);
         let sources = self.sources(&folder);
         let template = self.template(&folder);
+        let mistakes = self.catalogue(&folder);
         let around = Surroundings {
             workspace: sources.keys().cloned().collect(),
+            mistakes: mistakes.keys().cloned().collect(),
             ..around.clone()
         };
         let mut exercises = Vec::new();
@@ -258,6 +263,7 @@ impl Loader<'_> {
             sources,
             template,
             mutants,
+            mistakes,
         })
     }
 
@@ -308,6 +314,17 @@ impl Loader<'_> {
             }
         }
         sources
+    }
+
+    fn catalogue(&mut self, folder: &str) -> Catalogue {
+        let path = format!("{folder}mistakes.yaml");
+        let Some(text) = self.text(&path) else {
+            return Catalogue::new();
+        };
+        catalogue::catalogue(&Source::new(&path, &text)).unwrap_or_else(|errors| {
+            self.errors.extend_from_slice(errors.as_slice());
+            Catalogue::new()
+        })
     }
 
     fn template(&mut self, folder: &str) -> BTreeMap<String, String> {

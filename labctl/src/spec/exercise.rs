@@ -27,7 +27,7 @@ pub struct Exercise {
     pub title: String,
     /// A paragraph for the student; may be empty.
     pub summary: String,
-    /// What `hint` says, one after the other, when no known mistake was made.
+    /// The hint ladder for a student who has no mistake yet, from a nudge to almost the answer.
     pub hints: Vec<Text>,
     /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,

@@ -320,6 +320,19 @@ pub struct RawCheck {
     pub explain: Vec<RawExplain>,
 }
 
+/// An entry of `mistakes.yaml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMistake {
+    /// One line: what is believed wrongly, or what is right instead.
+    pub title: At<String>,
+    /// A paragraph on why it is wrong.
+    pub explanation: At<String>,
+    /// From a nudge to almost the answer, 2 to 4 of them.
+    #[schemars(length(min = 2, max = 4))]
+    pub hints: Vec<At<String>>,
+}
+
 /// `mutants/<id>.yaml`: a known wrong submission.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

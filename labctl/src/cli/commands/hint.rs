@@ -105,7 +105,7 @@ struct Ladder {
 /// A mistake that the last check recognised has a ladder of its own; else the exercise's is climbed; else what the check
 /// said is said again.
 fn ladder(
-    _module: &Module,
+    module: &Module,
     exercise: &Exercise,
     remembered: &Remembered,
     seed: &str,
@@ -115,13 +115,18 @@ fn ladder(
         .iter()
         .find_map(|wrong| Some((wrong, wrong.mistake.as_ref()?)))
     {
+        let known = module.mistakes.get(mistake);
+        let rungs = match known {
+            Some(known) => known.hints.clone(),
+            None => wrong.help.iter().cloned().collect(),
+        };
         return Ok(Ladder {
             about: format!("{}: {mistake}", wrong.check),
             check: Some(wrong.check.clone()),
             mistake: Some(mistake.clone()),
-            title: Some(wrong.message.clone()),
-            explanation: None,
-            rungs: wrong.help.iter().cloned().collect(),
+            title: Some(known.map_or_else(|| wrong.message.clone(), |known| known.title.clone())),
+            explanation: known.map(|known| known.explanation.clone()),
+            rungs,
         });
     }
     let first = wrong.first();

@@ -14,8 +14,9 @@ use crate::cli::{course, output};
 use crate::image::RawImageSpec;
 use crate::kernel::spec::RawKernelSpec;
 use crate::report;
-use crate::spec::raw::{RawCourse, RawExercise, RawMutant, RawWorkspace};
+use crate::spec::raw::{RawCourse, RawExercise, RawMistake, RawMutant, RawWorkspace};
 use crate::spec::schema;
+use crate::spec::yaml::Mapping;
 
 pub(super) fn run(
     context: &Context,
@@ -76,6 +77,7 @@ fn of(kind: SchemaKind) -> Value {
         SchemaKind::Course => schema::of::<RawCourse>("labctl course"),
         SchemaKind::Exercise => schema::of::<RawExercise>("labctl exercise"),
         SchemaKind::Mutant => schema::of::<RawMutant>("labctl mutant"),
+        SchemaKind::Mistakes => schema::of::<Mapping<RawMistake>>("labctl mistakes"),
         SchemaKind::Kernel => schema::of::<RawKernelSpec>("labctl kernel"),
         SchemaKind::Image => schema::of::<RawImageSpec>("labctl image"),
         SchemaKind::Answers => schema::answers(),
