@@ -1,0 +1,10 @@
+//! The command line as a stranger meets it: what is printed where, and how it ends. No guest, no network.
+//!
+//! Transcripts are snapshots: whoever changes a message reads all of it in the difference.
+
+mod files;
+mod graded;
+mod help;
+mod names;
+mod shell;
+mod streams;
