@@ -1,4 +1,7 @@
 //! Which proxy leads to an address, as the usual environment variables say it. Pure.
+//!
+//! A proxy is asked for a tunnel (`CONNECT`, RFC 9110 §9.3.6) to `http:` addresses, too, because that is what the HTTP
+//! library does. One that allows tunnels to port 443 only needs a mirror with an `https:` address.
 
 /// What the user's environment says about proxies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

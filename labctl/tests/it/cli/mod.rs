@@ -5,6 +5,10 @@
 mod files;
 mod graded;
 mod help;
+mod mirrors;
 mod names;
+#[path = "../../../src/apt/tests/server.rs"]
+#[expect(dead_code, reason = "shared with the unit tests of apt, which use all of it")]
+mod server;
 mod shell;
 mod streams;

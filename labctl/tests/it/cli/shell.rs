@@ -171,16 +171,25 @@ impl Shell {
 
     /// Nothing temporary is left: no file in TMPDIR, no instance, nothing half made in the store.
     pub(crate) fn assert_tidy(&self) {
-        for folder in [
-            "tmp",
-            "home/.local/state/labctl/instances",
-            "home/.cache/labctl/v1/staging",
-        ] {
+        for folder in ["tmp", "home/.local/state/labctl/instances"] {
             let path = self.path(folder);
             if path.exists() {
                 assert_eq!(names(&path), Vec::<String>::new(), "left in {folder}");
             }
         }
+        assert_eq!(self.half_made(), Vec::<String>::new());
+    }
+
+    /// What lies in the store's staging folder and no later run can resume.
+    pub(crate) fn half_made(&self) -> Vec<String> {
+        let staging = self.path("home/.cache/labctl/v1/staging");
+        let mut names = if staging.exists() {
+            names(&staging)
+        } else {
+            Vec::new()
+        };
+        names.retain(|name| name.contains('~'));
+        names
     }
 }
 
