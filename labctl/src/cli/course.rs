@@ -23,7 +23,15 @@ pub(crate) struct Loaded {
 /// Where the course lies (nowhere for the one built in), and its files, unchecked.
 pub(crate) fn files(context: &Context) -> Result<(Option<PathBuf>, CourseFiles), Failure> {
     let dir = match &context.settings.course {
-        Some(dir) => Some(context.settings.absolute(dir)),
+        Some(dir) => {
+            let dir = context.settings.absolute(dir);
+            if !dir.join(COURSE_FILE).is_file() {
+                let what = format!("{} is not a course: it has no {COURSE_FILE}", dir.display());
+                return Err(Failure::new(Exit::Invalid, what)
+                    .hint("without --course and LABCTL_COURSE, labctl looks upward from here"));
+            }
+            Some(dir)
+        }
         None => upward(&context.settings.current_dir, COURSE_FILE),
     };
     let files = match &dir {
