@@ -4,9 +4,11 @@
 //! through `safe`.
 
 mod figure;
+pub mod hint;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod lint;
 mod page;
 mod safe;
 #[cfg(test)]

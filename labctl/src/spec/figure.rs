@@ -1,12 +1,11 @@
 //! Tables (and bar charts of a column) that a report shows beside the verdict: what was measured, compared.
 
-use serde_yaml::Spanned;
-
 use super::exercise::Check;
 use super::expr::Expr;
 use super::ids::CheckId;
 use super::raw::RawFigure;
 use super::validate::{ALWAYS, Checker, Names};
+use super::yaml::Spanned;
 
 /// A table computed from the facts.
 #[derive(Debug, Clone, PartialEq)]

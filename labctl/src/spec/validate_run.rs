@@ -1,7 +1,5 @@
 //! Checking steps and facts.
 
-use serde_yaml::Spanned;
-
 use super::exercise::{Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, Until};
 use super::expr::Expr;
 use super::ids::is_name;
@@ -9,10 +7,13 @@ use super::pattern::Pattern;
 use super::raw::{RawFact, RawProgram, RawStep, RawUntil};
 use super::text::Text;
 use super::validate::{ALWAYS, Checker, Names, Surroundings};
-use super::yaml::Mapping;
+use super::yaml::{Mapping, Spanned};
 
 /// Seconds for a step that does not say: plenty for anything that is not a benchmark, short enough for a student who waits.
 const WITHIN: u32 = 10;
+
+/// Where facts are read.
+pub(super) const FACT_SOURCES: &[&str] = &["dmesg", "stdout", "stderr", "witness"];
 
 pub(super) fn run(
     checker: &mut Checker<'_>,
@@ -356,7 +357,7 @@ fn fact_kind(
             })
         }
         _ => {
-            checker.unknown(from, "source of facts", ["dmesg", "stdout", "stderr", "witness"]);
+            checker.unknown(from, "source of facts", FACT_SOURCES.iter().copied());
             None
         }
     }
