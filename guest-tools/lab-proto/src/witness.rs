@@ -58,7 +58,7 @@ pub struct Record {
     /// Which of the two functions.
     pub func: Func,
     /// The argument registers, as they were at the function's first instruction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub regs: Option<Regs>,
     /// The kernel buffer: destination of `_copy_from_iter`, source of `_copy_to_iter`.
     pub addr: Address,
@@ -76,10 +76,10 @@ pub struct Record {
     #[serde(with = "hex_bytes")]
     pub data: Vec<u8>,
     /// The followed packet in whose buffer `addr` lies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub skb: Option<Address>,
     /// The names of the functions on the stack, from the probed one outwards, where these were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stack: Option<Vec<String>>,
 }
 
