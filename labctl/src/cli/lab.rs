@@ -1,8 +1,5 @@
 //! From a module to a guest, with the settings of this command line.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use super::args::{AccelChoice, Shape as Asked};
 use super::context::Context;
 use super::course::{self, Loaded};
@@ -14,7 +11,7 @@ use crate::apt::Strictness;
 use crate::cbuild::Compiler;
 use crate::sandbox::Bubblewrap;
 use crate::session::{
-    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, owned_name,
+    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Tools, owned_name,
 };
 use crate::spec::course::Module;
 use crate::vm::{self, Lease, Qemu};
@@ -112,30 +109,20 @@ pub(crate) async fn ready(
     .await
 }
 
-/// The compiler and labctl's own tools for the guest.
-pub(crate) struct Workshop {
-    pub(crate) compiler: Compiler,
-    pub(crate) modules: BTreeMap<String, PathBuf>,
-    pub(crate) programs: BTreeMap<String, PathBuf>,
-}
-
-/// Makes the toolchain ready and compiles labctl's own modules for the kernel.
-pub(crate) async fn workshop(ready: &Ready, tool_modules: &[String]) -> Result<Workshop, Failure> {
-    let ready = ready.clone();
+/// Makes the toolchain ready, compiles labctl's own modules for the kernel, and has every guest that boots from
+/// `ready` begin with them.
+pub(crate) async fn equip(ready: &mut Ready, tool_modules: &[String]) -> Result<Compiler, Failure> {
+    let (preparation, kernel) = (ready.preparation.clone(), ready.kernel.clone());
     let names = tool_modules.to_vec();
-    blocking(move || {
-        let compiler = ready.preparation.compiler(&ready.kernel)?;
-        let modules = ready
-            .preparation
-            .own_modules(&ready.kernel.kernel, &compiler, &names)?;
-        let programs = ready.preparation.own_programs()?;
-        Ok(Workshop {
-            compiler,
-            modules,
-            programs,
-        })
+    let (compiler, tools) = blocking(move || {
+        let compiler = preparation.compiler(&kernel)?;
+        let modules = preparation.own_modules(&kernel.kernel, &compiler, &names)?;
+        let programs = preparation.own_programs()?;
+        Ok((compiler, Tools { programs, modules }))
     })
-    .await
+    .await?;
+    ready.bootable.tools = tools;
+    Ok(compiler)
 }
 
 /// Runs blocking work beside the runtime, so that signals and progress go on.
@@ -158,7 +145,8 @@ pub(crate) async fn boot_owned(
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let host = host(context, shape.accel).await?;
-    let ready = ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    equip(&mut ready, &loaded.course.tool_modules).await?;
     boot(context, &host, &ready.bootable, what).await
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tools::Tools;
 use crate::accel::Accel;
 use crate::vm::{AccelKind, Disk, Machine, MemoryBackend, Qemu, VmConfig};
 
@@ -51,6 +52,8 @@ pub struct Bootable {
     pub cpus: u32,
     /// MiB.
     pub memory: u32,
+    /// In the guest from its first moment.
+    pub tools: Tools,
     /// The module whose lab this is.
     pub module: String,
 }

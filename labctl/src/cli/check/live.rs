@@ -8,11 +8,12 @@ use fs_err as fs;
 
 use super::record::write_environment;
 use super::submission::Submission;
+use crate::cbuild::Compiler;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::lab::{self, Ready, Workshop};
+use crate::cli::lab::{self, Ready};
 use crate::cli::output;
-use crate::exercise::{self, Built, Tools, build, record};
+use crate::exercise::{self, Built, build, record};
 use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
@@ -25,7 +26,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) context: &'a Context,
     pub(crate) host: &'a Host,
     pub(crate) ready: &'a Ready,
-    pub(crate) workshop: &'a Workshop,
+    pub(crate) compiler: &'a Compiler,
     pub(crate) submission: &'a Submission,
 }
 
@@ -134,19 +135,15 @@ async fn in_guest(
     lab: &Lab,
     built: &Built,
 ) -> Result<(), Failure> {
-    let tools = Tools {
-        programs: bench.workshop.programs.clone(),
-        modules: bench.workshop.modules.clone(),
-    };
     let scripts = scripts(exercise, bench.submission, run_dir)?;
     for (name, build) in &built.records {
         fs::write(run_dir.build_log(name), &build.log)?;
     }
     let inputs = exercise::Bench {
         exercise,
-        tools: &tools,
+        tools: &bench.ready.bootable.tools,
         built,
-        compiler: &bench.workshop.compiler,
+        compiler: bench.compiler,
         scripts: &scripts,
         nonce,
         run_dir,
@@ -158,7 +155,7 @@ async fn in_guest(
 }
 
 async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {
-    let compiler = bench.workshop.compiler.clone();
+    let compiler = bench.compiler.clone();
     let tree = bench.ready.kernel.kernel.tree.clone();
     let sources = bench.submission.sources.clone();
     let cancel = bench.context.cancel.clone();

@@ -197,11 +197,11 @@ async fn grade_all(
         }
         if shared.is_none() {
             let host = lab::host(context, check.shape.accel).await?;
-            let ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
-            let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
-            shared = Some((host, ready, workshop));
+            let mut ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
+            let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
+            shared = Some((host, ready, compiler));
         }
-        let Some((host, ready, workshop)) = &shared else {
+        let Some((host, ready, compiler)) = &shared else {
             continue;
         };
         refuse_unfit(exercise, &ready.kernel.kernel)?;
@@ -209,7 +209,7 @@ async fn grade_all(
             context,
             host,
             ready,
-            workshop,
+            compiler,
             submission,
         };
         let (one, seen) = grade_live(&bench, exercise).await?;
