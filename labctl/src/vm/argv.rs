@@ -268,7 +268,12 @@ mod tests {
             };
             let words = words(&config);
             assert!(value_of(&words, "-object").iter().any(|o| o.ends_with(word)));
-            assert_eq!(value_of(&words, "-machine"), ["q35,hpet=off,memory-backend=ram"]);
+            let machine = value_of(&words, "-machine");
+            assert!(
+                machine.iter().all(|word| word.ends_with(",memory-backend=ram")),
+                "{machine:?}"
+            );
+            assert_eq!(machine.len(), 1);
         }
     }
 }
