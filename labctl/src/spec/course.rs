@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_yaml::Spanned;
 
 use super::annotate::{self, Annotated};
+use super::catalogue::{self, Catalogue};
 use super::error::{SpecError, SpecErrors};
 use super::exercise::Exercise;
 use super::files::CourseFiles;
@@ -58,6 +59,8 @@ pub struct Module {
     pub template: BTreeMap<String, String>,
     /// Known wrong submissions, by id.
     pub mutants: Vec<Mutant>,
+    /// The mistakes that it predicts by name; empty without a `mistakes.yaml`.
+    pub mistakes: Catalogue,
 }
 
 /// Shape of a virtual machine.
@@ -116,7 +119,7 @@ impl Course {
         let around = Surroundings {
             tool_modules: values(raw.guest_tools.modules),
             tool_programs: values(raw.guest_tools.programs),
-            workspace: Vec::new(),
+            ..Surroundings::default()
         };
         if raw.modules.0.is_empty() {
             loader.error(&raw.course, "a course has at least one module");
@@ -220,8 +223,10 @@ impl Loader<'_> {
         let folder = format!("labs/{}/", id.value);
         let sources = self.sources(&folder);
         let template = self.template(&folder);
+        let mistakes = self.catalogue(&folder);
         let around = Surroundings {
             workspace: sources.keys().cloned().collect(),
+            mistakes: mistakes.keys().cloned().collect(),
             ..around.clone()
         };
         let mut exercises = Vec::new();
@@ -260,6 +265,7 @@ impl Loader<'_> {
             sources,
             template,
             mutants,
+            mistakes,
         })
     }
 
@@ -310,6 +316,17 @@ impl Loader<'_> {
             }
         }
         sources
+    }
+
+    fn catalogue(&mut self, folder: &str) -> Catalogue {
+        let path = format!("{folder}mistakes.yaml");
+        let Some(text) = self.text(&path) else {
+            return Catalogue::new();
+        };
+        catalogue::catalogue(&Source::new(&path, &text)).unwrap_or_else(|errors| {
+            self.errors.extend_from_slice(errors.as_slice());
+            Catalogue::new()
+        })
     }
 
     fn template(&mut self, folder: &str) -> BTreeMap<String, String> {

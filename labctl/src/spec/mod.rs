@@ -6,6 +6,7 @@
 pub mod annotate;
 pub mod answers;
 pub mod builtin;
+pub mod catalogue;
 pub mod chance;
 pub mod course;
 pub mod error;

@@ -73,6 +73,8 @@ pub struct RawExercise {
     #[serde(default)]
     pub summary: String,
     #[serde(default)]
+    pub hints: Vec<At<String>>,
+    #[serde(default)]
     pub needs: Vec<At<String>>,
     #[serde(default)]
     pub givens: Mapping<RawGiven>,
@@ -233,6 +235,15 @@ pub struct RawCheck {
     pub actual: Option<At<String>>,
     #[serde(default)]
     pub explain: Vec<RawExplain>,
+}
+
+/// An entry of `mistakes.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawMistake {
+    pub title: At<String>,
+    pub explanation: At<String>,
+    pub hints: Vec<At<String>>,
 }
 
 /// `mutants/<id>.yaml`: a known wrong submission.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml::Spanned;
 
+use super::catalogue::PREDICTION;
 use super::error::{SpecError, SpecErrors};
 use super::exercise::{Artefact, ArtefactKind, Draw, DrawKind, Exercise, Witness};
 use super::expr::Expr;
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub tool_programs: Vec<String>,
     /// Sources that every workspace of the module has.
     pub workspace: Vec<String>,
+    /// Ids in the module's catalogue of mistakes.
+    pub mistakes: Vec<String>,
 }
 
 /// Reads and checks `exercises/<id>.yaml`.
@@ -32,7 +35,7 @@ pub struct Surroundings {
 /// Every mistake in the file, each with its place.
 pub fn exercise(source: &Source, module: &ModuleId, around: &Surroundings) -> Result<Exercise, SpecErrors> {
     let raw: RawExercise = source.read()?;
-    let mut checker = Checker::new(source);
+    let mut checker = Checker::new(source, &around.mistakes);
     let exercise = checker.exercise(raw, module, around);
     let errors = checker.errors;
     match exercise {
@@ -50,6 +53,8 @@ pub(super) struct Checker<'a> {
     pub(super) errors: Vec<SpecError>,
     /// Every variable's name and where it was introduced.
     variables: BTreeMap<String, Origin>,
+    /// Ids in the module's catalogue of mistakes.
+    catalogue: &'a [String],
 }
 
 /// Names that expressions may use, by where they come from.
@@ -65,11 +70,12 @@ pub(super) struct Names {
 pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "answers"];
 
 impl<'a> Checker<'a> {
-    fn new(source: &'a Source) -> Self {
+    fn new(source: &'a Source, catalogue: &'a [String]) -> Self {
         Self {
             source,
             errors: Vec::new(),
             variables: BTreeMap::new(),
+            catalogue,
         }
     }
 
@@ -146,6 +152,7 @@ impl<'a> Checker<'a> {
             module: module.clone(),
             title: raw.title,
             summary: raw.summary,
+            hints: raw.hints.into_iter().map(|hint| hint.value).collect(),
             needs: raw.needs.into_iter().map(|need| need.value).collect(),
             givens,
             require,
@@ -373,6 +380,14 @@ impl<'a> Checker<'a> {
         let checked = MistakeId::new(&id.value);
         if checked.is_none() {
             self.error(id, format!("`{}` is not a name for a mistake", id.value));
+        }
+        if id.value.starts_with(PREDICTION) && !self.catalogue.contains(&id.value) {
+            let catalogue = self.catalogue;
+            self.unknown(
+                id,
+                "mistake in the module's mistakes.yaml:",
+                catalogue.iter().map(String::as_str),
+            );
         }
         checked
     }

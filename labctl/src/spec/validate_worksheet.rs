@@ -15,6 +15,7 @@ use super::value;
 const GIVEN_TYPES: &[&str] = &[
     "integer",
     "kernel_address",
+    "kernel_text",
     "user_address",
     "pid",
     "choice",
@@ -27,7 +28,7 @@ const BLANK_TYPES: &[&str] = &[
 pub(super) fn given(checker: &mut Checker<'_>, name: &Spanned<String>, raw: &RawGiven) -> Option<Given> {
     let is_address = matches!(raw.r#type.value.as_str(), "kernel_address" | "user_address");
     let lesson = match (is_address, raw.r#type.value.as_str()) {
-        (true, _) => parsed(checker, &raw.lesson, quantity::address),
+        (true, _) | (_, "kernel_text") => parsed(checker, &raw.lesson, quantity::address),
         (_, "choice" | "fixed") => Some(number_or_word(&raw.lesson.value)),
         _ => parsed(checker, &raw.lesson, quantity::integer),
     };
@@ -56,6 +57,7 @@ pub(super) fn given(checker: &mut Checker<'_>, name: &Spanned<String>, raw: &Raw
     let kind = match raw.r#type.value.as_str() {
         "fixed" => GivenKind::Fixed,
         "pid" => GivenKind::Pid,
+        "kernel_text" => GivenKind::KernelText,
         "integer" => match (min, max, step) {
             (Some(min), Some(max), Some(step)) if min.div_ceil(step) <= max / step => {
                 GivenKind::Integer { min, max, step }
