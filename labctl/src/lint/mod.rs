@@ -8,6 +8,7 @@ mod probes;
 pub mod report;
 mod rules;
 pub mod symbols;
+mod types;
 mod words;
 mod worksheet;
 
@@ -32,6 +33,7 @@ pub fn exercise(module: &Module, exercise: &Exercise, seeds: &[String]) -> Vec<I
         items.push(worksheet::collisions(exercise, seeds));
     }
     items.push(worksheet::skeleton(module, exercise, seeds));
+    items.push(types::of(exercise));
     items.push(rules::evaluate(exercise));
     items.push(words::of(exercise));
     items.push(points::of(exercise));

@@ -2,10 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod broken;
 mod corpus;
 mod course;
 mod kinds;
+mod lint;
 mod mutants;
 mod properties;
 mod runs;
+mod schema;
 mod support;
+mod tutorial;
