@@ -116,7 +116,7 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     let witness = match &exercise.witness {
         Some(witness) => {
             let (ko, tracer) = (params::module("witness"), params::tool("tracer"));
-            Some(Witness::start(lab, &ko, &tracer, &witness.comms, bench.cancel).await?)
+            Some(Witness::start(lab, &ko, &tracer, witness, bench.cancel).await?)
         }
         None => None,
     };
@@ -165,7 +165,9 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     }
     evidence.kernel_log = window.records;
     evidence.kernel_log_lost = window.lost;
-    evidence.witness = testimony.records;
+    evidence.witness = testimony.copies;
+    evidence.events = testimony.events;
+    evidence.probes = testimony.probes;
     evidence.witness_dropped = testimony.dropped;
 
     fs::write(bench.run_dir.console(), console)?;

@@ -31,11 +31,17 @@ pub(super) fn of<'p>(
     let keys = answers::key(exercise, &mut scope)?;
     scope.set("answers", answers_value(exercise, answers));
     scope.set("log_lost", unsigned(evidence.kernel_log_lost));
+    scope.set("witness_lost", unsigned(evidence.witness_dropped));
     scope.set("steps", steps_value(exercise, evidence));
     scope.set("near", near_value(exercise, evidence));
-    let witness: Vec<Value> = evidence.witness.iter().map(from_json).collect();
+    let values = |records: &[serde_json::Value]| records.iter().map(from_json).collect();
+    let testimony = Testimony {
+        copies: values(&evidence.witness),
+        events: values(&evidence.events),
+        probes: values(&evidence.probes),
+    };
     for fact in &exercise.facts {
-        let value = fact_value(fact, evidence, &witness, &scope)?;
+        let value = fact_value(fact, evidence, &testimony, &scope)?;
         scope.set(&fact.name, value);
     }
     Ok((scope, keys))
@@ -116,7 +122,7 @@ fn near_value(exercise: &Exercise, evidence: &Evidence) -> Value {
                 pattern,
                 ..
             } => misses(pattern, None, output_lines(evidence, step, *stderr)),
-            FactKind::Witness(_) | FactKind::Value(_) => continue,
+            FactKind::Witness(_) | FactKind::Events(_) | FactKind::Probes(_) | FactKind::Value(_) => continue,
         };
         near.insert(fact.name.clone(), list(misses));
     }
@@ -156,15 +162,24 @@ fn output_lines<'e>(evidence: &'e Evidence, step: &str, stderr: bool) -> impl It
     output.lines().map(str::trim_end)
 }
 
+/// What the witness said, as values.
+struct Testimony {
+    copies: Vec<Value>,
+    events: Vec<Value>,
+    probes: Vec<Value>,
+}
+
 fn fact_value(
     fact: &Fact,
     evidence: &Evidence,
-    witness: &[Value],
+    testimony: &Testimony,
     scope: &Scope<'_>,
 ) -> Result<Value, EvalError> {
     match &fact.kind {
         FactKind::Value(expr) => expr.eval(scope),
-        FactKind::Witness(filter) => filtered(witness.iter().cloned(), "w", Some(filter), scope),
+        FactKind::Witness(filter) => filtered(testimony.copies.iter().cloned(), "w", Some(filter), scope),
+        FactKind::Events(filter) => filtered(testimony.events.iter().cloned(), "e", Some(filter), scope),
+        FactKind::Probes(filter) => filtered(testimony.probes.iter().cloned(), "p", Some(filter), scope),
         FactKind::Dmesg {
             pattern,
             prefix,

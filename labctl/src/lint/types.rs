@@ -157,16 +157,21 @@ impl Checker {
                     self.lines(pattern, &more, filter.as_ref())
                 }
                 FactKind::Output { pattern, filter, .. } => self.lines(pattern, &[], filter.as_ref()),
-                FactKind::Witness(filter) => {
-                    self.types.insert("w".to_owned(), Type::Any);
-                    self.condition(filter);
-                    self.types.remove("w");
-                    Type::list(Type::Any)
-                }
+                FactKind::Witness(filter) => self.records("w", filter),
+                FactKind::Events(filter) => self.records("e", filter),
+                FactKind::Probes(filter) => self.records("p", filter),
                 FactKind::Value(expr) => self.expr(expr),
             };
             self.types.insert(fact.name.clone(), found);
         }
+    }
+
+    /// What the witness tells is as its version says: open.
+    fn records(&mut self, name: &str, filter: &Expr) -> Type {
+        self.types.insert(name.to_owned(), Type::Any);
+        self.condition(filter);
+        self.types.remove(name);
+        Type::list(Type::Any)
     }
 
     fn lines(&mut self, pattern: &Pattern, more: &[(&str, Type)], filter: Option<&Expr>) -> Type {

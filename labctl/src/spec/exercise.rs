@@ -98,6 +98,10 @@ pub enum ArtefactKind {
 pub struct Witness {
     /// Names of the processes whose copies are recorded; all when empty.
     pub comms: Vec<String>,
+    /// Whether each copy comes with the functions on the stack.
+    pub stacks: bool,
+    /// Whether each packet that these processes allocate is followed until it is freed.
+    pub skbs: bool,
 }
 
 /// One step in the guest.
@@ -254,8 +258,12 @@ pub enum FactKind {
         /// Over `f`, the map.
         filter: Option<Expr>,
     },
-    /// Records of the witness for which this holds (over `w`).
+    /// Copies that the witness recorded and for which this holds (over `w`).
     Witness(Expr),
+    /// Functions that a followed packet passed, in order, where this holds (over `e`).
+    Events(Expr),
+    /// The witness's probes for which this holds (over `p`).
+    Probes(Expr),
     /// Computed from other facts.
     Value(Expr),
 }

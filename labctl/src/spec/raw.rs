@@ -210,6 +210,12 @@ pub struct RawWitness {
     /// Names of the processes; all when empty.
     #[serde(default)]
     pub comms: Vec<At<String>>,
+    /// Each copy with its callers.
+    #[serde(default)]
+    pub stacks: bool,
+    /// The way of each packet that these processes allocate.
+    #[serde(default)]
+    pub skbs: bool,
 }
 
 /// A step; exactly one of `load`, `unload`, `start`, `exec`, `wait`, `stop`.
@@ -270,7 +276,7 @@ pub enum RawUntil {
     TcpListening(At<String>),
 }
 
-/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`; or a `value`.
+/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `events`, `probes`; or a `value`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawFact {

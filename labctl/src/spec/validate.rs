@@ -65,7 +65,7 @@ pub(super) struct Names {
 }
 
 /// Names that checks and facts have in every exercise.
-pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "answers"];
+pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "witness_lost", "answers"];
 
 impl<'a> Checker<'a> {
     fn new(source: &'a Source, catalogue: &'a [String]) -> Self {
@@ -140,6 +140,8 @@ impl<'a> Checker<'a> {
             }
             Witness {
                 comms: witness.comms.into_iter().map(|comm| comm.value).collect(),
+                stacks: witness.stacks,
+                skbs: witness.skbs,
             }
         });
         for need in raw.needs.iter().filter(|need| !is_name(&need.value)) {
@@ -149,7 +151,7 @@ impl<'a> Checker<'a> {
             );
         }
         let run = validate_run::run(self, raw.run, &build, around, &names);
-        let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());
+        let facts = validate_run::facts(self, raw.facts, &run, &names, witness.as_ref());
         let mut exercise = Exercise {
             id: id?,
             module: module.clone(),

@@ -1,6 +1,8 @@
 //! Checking steps and facts.
 
-use super::exercise::{Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, Until};
+use super::exercise::{
+    Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, Until, Witness,
+};
 use super::expr::Expr;
 use super::ids::is_name;
 use super::pattern::Pattern;
@@ -13,7 +15,7 @@ use super::yaml::{Mapping, Spanned};
 const WITHIN: u32 = 10;
 
 /// Where facts are read.
-pub(super) const FACT_SOURCES: &[&str] = &["dmesg", "stdout", "stderr", "witness"];
+pub(super) const FACT_SOURCES: &[&str] = &["dmesg", "stdout", "stderr", "witness", "events", "probes"];
 
 pub(super) fn run(
     checker: &mut Checker<'_>,
@@ -257,12 +259,12 @@ pub(super) fn facts(
     raw: Mapping<Spanned<RawFact>>,
     steps: &[Step],
     names: &Names,
-    has_witness: bool,
+    witness: Option<&Witness>,
 ) -> Vec<Fact> {
     let mut facts = Vec::new();
     for (name, fact) in raw.0 {
         checker.introduce(&name);
-        if let Some(kind) = fact_kind(checker, &fact, steps, names, has_witness) {
+        if let Some(kind) = fact_kind(checker, &fact, steps, names, witness) {
             facts.push(Fact {
                 name: name.value,
                 kind,
@@ -278,17 +280,24 @@ impl FactKind {
     pub fn expr(&self) -> Option<&Expr> {
         match self {
             Self::Dmesg { filter, .. } | Self::Output { filter, .. } => filter.as_ref(),
-            Self::Witness(expr) | Self::Value(expr) => Some(expr),
+            Self::Witness(expr) | Self::Events(expr) | Self::Probes(expr) | Self::Value(expr) => Some(expr),
         }
     }
 }
+
+/// Where the witness's facts come from, and by which name their filter calls a record.
+const TESTIMONY: &[(&str, &str, fn(Expr) -> FactKind)] = &[
+    ("witness", "w", FactKind::Witness),
+    ("events", "e", FactKind::Events),
+    ("probes", "p", FactKind::Probes),
+];
 
 fn fact_kind(
     checker: &mut Checker<'_>,
     fact: &Spanned<RawFact>,
     steps: &[Step],
     names: &Names,
-    has_witness: bool,
+    witness: Option<&Witness>,
 ) -> Option<FactKind> {
     let raw = &fact.value;
     let lists: &[&[String]] = &[&names.givens, &names.keys, &names.vars, &names.facts];
@@ -303,15 +312,19 @@ fn fact_kind(
         checker.error(fact, "a fact has `from` or `value`");
         return None;
     };
-    if from.value == "witness" {
-        if !has_witness {
-            checker.error(from, "this exercise has no `witness`");
+    if let Some((_, variable, kind)) = TESTIMONY.iter().find(|(name, ..)| *name == from.value) {
+        match witness {
+            None => checker.error(from, "this exercise has no `witness`"),
+            Some(witness) if from.value == "events" && !witness.skbs => {
+                checker.error(from, "the witness follows no packets without `skbs: true`");
+            }
+            Some(_) => {}
         }
         let Some(text) = &raw.r#where else {
-            checker.error(from, "a fact from the witness needs `where`");
+            checker.error(from, format!("a fact from {} needs `where`", from.value));
             return None;
         };
-        return checker.expr(text, lists, &with("w")).map(FactKind::Witness);
+        return checker.expr(text, lists, &with(variable)).map(*kind);
     }
     let filter = match &raw.r#where {
         Some(text) => Some(checker.expr(text, lists, &with("f"))?),

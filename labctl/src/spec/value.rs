@@ -57,7 +57,7 @@ pub fn from_json(json: &serde_json::Value) -> Value {
                 .map(|(name, value)| {
                     let value = match value {
                         serde_json::Value::String(string)
-                            if matches!(name.as_str(), "comm" | "func" | "data") =>
+                            if matches!(name.as_str(), "comm" | "func") =>
                         {
                             text(string.clone())
                         }
