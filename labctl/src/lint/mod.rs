@@ -12,7 +12,7 @@ mod types;
 mod words;
 mod worksheet;
 
-use crate::spec::course::Module;
+use crate::spec::course::{Course, Module};
 use crate::spec::exercise::{Exercise, LESSON_SEED};
 use crate::spec::files::CourseFiles;
 use report::Item;
@@ -39,6 +39,12 @@ pub fn exercise(module: &Module, exercise: &Exercise, seeds: &[String]) -> Vec<I
     items.push(points::of(exercise));
     items.push(mutants::on_paper(module, exercise));
     items
+}
+
+/// What concerns no single module.
+#[must_use]
+pub fn course(course: &Course, files: &CourseFiles) -> Item {
+    files::belong(course, files)
 }
 
 /// Everything about one module's files that needs neither a kernel nor a guest.

@@ -100,6 +100,7 @@ fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) 
         format!("{count} files, every expression compiles, every name is known"),
         Vec::new(),
     )];
+    items.push(lint::course(&loaded.course, &loaded.files));
     for one in chosen {
         if one.whole {
             items.extend(lint::module(one.module, &loaded.files));
