@@ -331,7 +331,9 @@ fn write_file(
 fn show_given(given: &super::givens::Given, value: &Value) -> String {
     use super::givens::GivenKind;
     match given.kind {
-        GivenKind::KernelAddress { .. } | GivenKind::KernelText | GivenKind::UserAddress { .. } => BlankKind::Address.show(value),
+        GivenKind::KernelAddress { .. } | GivenKind::KernelText | GivenKind::UserAddress { .. } => {
+            BlankKind::Address.show(value)
+        }
         _ => value::display(value),
     }
 }

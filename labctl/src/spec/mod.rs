@@ -12,6 +12,7 @@ pub mod course;
 pub mod error;
 pub mod exercise;
 pub mod expr;
+pub mod figure;
 pub mod files;
 pub mod functions;
 pub mod givens;

@@ -5,6 +5,7 @@ mod answers;
 mod broken;
 mod corpus;
 mod course;
+mod coverage;
 mod kinds;
 mod lint;
 mod mutants;
