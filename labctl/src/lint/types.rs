@@ -184,11 +184,7 @@ impl Checker {
             };
             (name, found)
         });
-        let line = Type::record(
-            holes
-                .chain([("text", Type::Text)])
-                .chain(more.iter().cloned()),
-        );
+        let line = Type::record(holes.chain([("text", Type::Text)]).chain(more.iter().cloned()));
         if let Some(filter) = filter {
             self.types.insert("f".to_owned(), line.clone());
             self.condition(filter);

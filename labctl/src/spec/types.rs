@@ -230,10 +230,7 @@ impl Inference<'_> {
                 Type::Bool
             }
             (
-                operators::LESS
-                | operators::LESS_EQUALS
-                | operators::GREATER
-                | operators::GREATER_EQUALS,
+                operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS,
                 [left, right],
             ) => {
                 self.need_meeting(left, right, "have no order");
@@ -260,7 +257,11 @@ impl Inference<'_> {
                     let what = format!("{name}() takes a number, not {}", number.describe());
                     self.wrong.push(what);
                 }
-                if name.starts_with("is_") { Type::Bool } else { Type::Text }
+                if name.starts_with("is_") {
+                    Type::Bool
+                } else {
+                    Type::Text
+                }
             }
             ("size", [of]) => {
                 if of.is_number() || **of == Type::Bool {
@@ -272,7 +273,16 @@ impl Inference<'_> {
                 self.need(part, &Type::Text, &format!("{name}() takes a text"));
                 Type::Bool
             }
-            ("near_to" | "bool" | operators::IN | operators::NOT_STRICTLY_FALSE | "contains" | "startsWith" | "endsWith", _) => Type::Bool,
+            (
+                "near_to"
+                | "bool"
+                | operators::IN
+                | operators::NOT_STRICTLY_FALSE
+                | "contains"
+                | "startsWith"
+                | "endsWith",
+                _,
+            ) => Type::Bool,
             ("string", _) => Type::Text,
             ("int", _) => Type::Int,
             ("uint", _) => Type::Address,
@@ -347,7 +357,11 @@ mod tests {
     use crate::spec::yaml::Origin;
 
     fn types() -> Types {
-        let line = Type::record([("pid", Type::Whole), ("dest", Type::Address), ("text", Type::Text)]);
+        let line = Type::record([
+            ("pid", Type::Whole),
+            ("dest", Type::Address),
+            ("text", Type::Text),
+        ]);
         BTreeMap::from([
             ("lines".to_owned(), Type::list(line)),
             ("n".to_owned(), Type::Int),
@@ -390,7 +404,10 @@ mod tests {
     fn what_can_never_be_evaluated_is_told() {
         for (text, why) in [
             ("lines[0].dst == addr", "no member `dst`, did you mean `dest`?"),
-            ("lines.exists(l, l.length == 1)", "no member `length` (there are dest, pid, text)"),
+            (
+                "lines.exists(l, l.length == 1)",
+                "no member `length` (there are dest, pid, text)",
+            ),
             ("first(lines.filter(l, l.pidd == 1)).text", "no member `pidd`"),
             ("lines.pid", "a list has no member `pid`"),
             ("addr + 14", "write 14u"),

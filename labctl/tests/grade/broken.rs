@@ -40,10 +40,13 @@ fn every_mistake_is_found_where_it_is() {
         }
         seen += 1;
         let expect = std::fs::read_to_string(corpus().join(&name).join("expect")).unwrap();
-        let (place, what) = expect.trim_end().split_once(": ").unwrap();
+        let (place, what) = expect.trim_end_matches('\n').split_once(": ").unwrap();
         let told = load(Some(&name));
         let place = format!("{place}: ");
-        if !told.iter().any(|told| told.starts_with(&place) && told.contains(what)) {
+        if !told
+            .iter()
+            .any(|told| told.starts_with(&place) && told.contains(what))
+        {
             wrong.push(format!("{name}: expected {expect}{told:#?}"));
         }
     }

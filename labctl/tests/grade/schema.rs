@@ -47,22 +47,36 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str, told: &mut Ve
             }
             "minimum" if value.is_number() && number(value) < number(says) => wrong(format!("below {says}")),
             "maximum" if value.is_number() && number(value) > number(says) => wrong(format!("above {says}")),
-            "minItems" if value.as_array().is_some_and(|items| (items.len() as f64) < number(says)) => {
+            "minItems"
+                if value
+                    .as_array()
+                    .is_some_and(|items| (items.len() as f64) < number(says)) =>
+            {
                 wrong(format!("fewer than {says}"));
             }
-            "maxItems" if value.as_array().is_some_and(|items| items.len() as f64 > number(says)) => {
+            "maxItems"
+                if value
+                    .as_array()
+                    .is_some_and(|items| items.len() as f64 > number(says)) =>
+            {
                 wrong(format!("more than {says}"));
             }
             "minimum" | "maximum" | "minItems" | "maxItems" => {}
             "uniqueItems" => {
                 let items = value.as_array().unwrap();
-                if items.iter().enumerate().any(|(index, item)| items[..index].contains(item)) {
+                if items
+                    .iter()
+                    .enumerate()
+                    .any(|(index, item)| items[..index].contains(item))
+                {
                     wrong("twice the same".to_owned());
                 }
             }
             "required" => {
                 for name in says.as_array().unwrap() {
-                    let is_there = value.as_object().is_none_or(|object| object.contains_key(name.as_str().unwrap()));
+                    let is_there = value
+                        .as_object()
+                        .is_none_or(|object| object.contains_key(name.as_str().unwrap()));
                     if !is_there {
                         wrong(format!("{name} is missing"));
                     }
@@ -150,7 +164,10 @@ fn every_file_of_the_course_is_valid() {
 fn kernels_and_images_are_valid() {
     let kernel = schema::of::<RawKernelSpec>("kernel");
     let image = schema::of::<RawImageSpec>("image");
-    for (of, folder, file) in [(&kernel, "kernels", "kernel.yaml"), (&image, "images", "image.yaml")] {
+    for (of, folder, file) in [
+        (&kernel, "kernels", "kernel.yaml"),
+        (&image, "images", "image.yaml"),
+    ] {
         let mut seen = 0;
         for entry in std::fs::read_dir(repository().join(folder)).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path().join(file)).unwrap();

@@ -10,7 +10,10 @@ use super::support::repository;
 /// The YAML blocks of the section, without the indentation of the list they stand in.
 fn blocks() -> Vec<String> {
     let text = std::fs::read_to_string(repository().join("labs/README.md")).unwrap();
-    let section = text.split("## Write your own module in ten minutes").nth(1).unwrap();
+    let section = text
+        .split("## Write your own module in ten minutes")
+        .nth(1)
+        .unwrap();
     let section = section.split("\n## ").next().unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<String> = None;
@@ -51,7 +54,10 @@ fn its_blocks_are_a_module_without_problems() {
     assert_eq!(problems(&files), ["files-are-used"]);
 
     files.insert(path, format!("{question}{run}{rule}").into_bytes());
-    files.insert("labs/module0/mutants/h-only-the-first.yaml", mutant.clone().into_bytes());
+    files.insert(
+        "labs/module0/mutants/h-only-the-first.yaml",
+        mutant.clone().into_bytes(),
+    );
     assert_eq!(problems(&files), Vec::<String>::new());
 }
 

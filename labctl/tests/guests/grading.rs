@@ -141,7 +141,10 @@ fn a_module_of_yaml_and_c_alone_holds_what_it_promises() {
         .unwrap_or_else(|error| panic!("{error}: {}", explain(&output)));
     assert_eq!(output.status.code(), Some(0), "{document:#}");
     let summary = &document["summary"];
-    assert_eq!((&summary["problems"], &summary["not_run"]), (&0.into(), &0.into()));
+    assert_eq!(
+        (&summary["problems"], &summary["not_run"]),
+        (&0.into(), &0.into())
+    );
     let live = document["checks"].as_array().unwrap().iter();
     let live: Vec<_> = live
         .filter(|check| check["subject"] == "module0/hello-kprobe")

@@ -8,8 +8,14 @@ use super::shell::{Shell, names};
 fn a_course_that_is_whole() {
     let shell = Shell::new();
     insta::assert_snapshot!("lint-whole", shell.run_course(&["lint"]));
-    insta::assert_snapshot!("lint-exercise", shell.run_course(&["lint", "bandwidth", "--seeds", "3"]));
-    let output = shell.course_command(&["lint", "--format", "json"]).output().unwrap();
+    insta::assert_snapshot!(
+        "lint-exercise",
+        shell.run_course(&["lint", "bandwidth", "--seeds", "3"])
+    );
+    let output = shell
+        .course_command(&["lint", "--format", "json"])
+        .output()
+        .unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["schema"], "labctl/lint/v1");
@@ -26,8 +32,15 @@ fn a_course_that_is_whole() {
 fn problems_have_their_place_and_end_with_3() {
     let shell = Shell::new();
     let exercise = "course/labs/copies/exercises/bandwidth.yaml";
-    shell.edit(exercise, "when: answer == transfer,", "when: answer == transfer * 2,");
-    shell.write("course/labs/copies/src/left-over.c", "int main(void) { return 0; }\n");
+    shell.edit(
+        exercise,
+        "when: answer == transfer,",
+        "when: answer == transfer * 2,",
+    );
+    shell.write(
+        "course/labs/copies/src/left-over.c",
+        "int main(void) { return 0; }\n",
+    );
     shell.write(
         "course/labs/copies/mutants/other.yaml",
         "id: other\ntitle: the wrong register\nexercise: bandwidth\nanswers: { register: rdi }\n\
@@ -41,7 +54,10 @@ fn a_course_that_cannot_be_read() {
     let shell = Shell::new();
     shell.edit("course/labs.yaml", "cpus: 1", "cpus: none");
     insta::assert_snapshot!("lint-unreadable", shell.run_course(&["lint"]));
-    let output = shell.course_command(&["lint", "--format", "json"]).output().unwrap();
+    let output = shell
+        .course_command(&["lint", "--format", "json"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let problem = &document["checks"][0]["problems"][0];

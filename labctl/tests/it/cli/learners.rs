@@ -127,7 +127,10 @@ fn a_memory_that_was_damaged_is_made_again() {
     let [name] = &super::shell::names(&folder)[..] else {
         panic!("one workspace, one file")
     };
-    shell.write(&format!("home/.local/state/labctl/progress/{name}"), "{\"version\": 1, ");
+    shell.write(
+        &format!("home/.local/state/labctl/progress/{name}"),
+        "{\"version\": 1, ",
+    );
     assert!(hint(&shell).contains("nothing was checked yet"));
     check(&shell, "1 GB", "rsi");
     assert!(hint(&shell).contains("failure-5"));
