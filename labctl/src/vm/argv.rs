@@ -59,8 +59,7 @@ pub fn argv(config: &VmConfig, ssh_port: u16) -> Vec<OsString> {
 }
 
 fn processor_and_memory(args: &mut Args, config: &VmConfig) {
-    // No HPET: Linux calibrates against it for tens of milliseconds and then uses the TSC. Nothing is attached to any of
-    // the others, and Linux would probe for each.
+    // Nothing is attached to any of these, and Linux would probe for each, or calibrate against it.
     let machine = Opt::of("q35")
         .off("hpet")
         .off("sata")

@@ -254,7 +254,7 @@ fn half_way(shell: &Shell) -> (Child, Server) {
     while asked.recv().unwrap().path != SHELL {}
     // The server has sent; that it has arrived shows in the store.
     while !half_arrived(shell) {
-        std::thread::yield_now();
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
     }
     (child, server)
 }
