@@ -97,6 +97,8 @@ impl Expr {
                     .offset_for(*id)
                     .map_or(0, |(start, _)| start as usize);
                 let before = text.get(..offset).unwrap_or("");
+                // The offset of a call is that of its bracket.
+                let before = before.trim_end().strip_suffix(name.as_str()).unwrap_or(before);
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 place(line, column).error(format!("no function `{name}`{}", did_you_mean(name, known())))

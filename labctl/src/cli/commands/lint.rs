@@ -138,7 +138,11 @@ fn needs(files: &CourseFiles, module: &Module, exercise: &Exercise) -> Item {
             problems.push(Problem::in_file(COURSE_FILE, error.to_string(), help));
         }
     }
-    let detail = format!("{} offers {}", module.kernel, exercise.needs.join(", "));
+    let detail = if exercise.needs.is_empty() {
+        "none needed".to_owned()
+    } else {
+        format!("{} offers {}", module.kernel, exercise.needs.join(", "))
+    };
     Item::judged(NAME, exercise.full_name(), detail, problems)
 }
 
