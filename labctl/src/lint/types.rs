@@ -35,6 +35,16 @@ pub(super) fn of(exercise: &Exercise) -> Item {
             mistake.message.iter().for_each(|text| checker.text(text));
         }
     }
+    for figure in &exercise.figures {
+        let found = checker.expr(&figure.rows);
+        if !matches!(found, Type::List(_) | Type::Any) {
+            let what = format!("`{}` is no list of rows", figure.rows.as_str().trim());
+            let help = "a row is a list with a value for each column";
+            checker
+                .problems
+                .push(Problem::with(figure.rows.origin(), what, help));
+        }
+    }
     let detail = format!("{} expressions fit their values", checker.count);
     Item::judged("types", exercise.full_name(), detail, checker.problems)
 }
@@ -157,21 +167,17 @@ impl Checker {
                     self.lines(pattern, &more, filter.as_ref())
                 }
                 FactKind::Output { pattern, filter, .. } => self.lines(pattern, &[], filter.as_ref()),
-                FactKind::Witness(filter) => self.records("w", filter),
-                FactKind::Events(filter) => self.records("e", filter),
-                FactKind::Probes(filter) => self.records("p", filter),
                 FactKind::Value(expr) => self.expr(expr),
+                // Records as whoever tells them says: open.
+                other => {
+                    if let Some(filter) = other.expr() {
+                        self.condition(filter);
+                    }
+                    Type::Any
+                }
             };
             self.types.insert(fact.name.clone(), found);
         }
-    }
-
-    /// What the witness tells is as its version says: open.
-    fn records(&mut self, name: &str, filter: &Expr) -> Type {
-        self.types.insert(name.to_owned(), Type::Any);
-        self.condition(filter);
-        self.types.remove(name);
-        Type::list(Type::Any)
     }
 
     fn lines(&mut self, pattern: &Pattern, more: &[(&str, Type)], filter: Option<&Expr>) -> Type {

@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{lab, output};
 use crate::grade::results::GradedExercise;
 use crate::lint::mutants::{live, wrong_live, wrong_skeleton, wrong_solution};
 use crate::lint::report::{Item, Problem, State};
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, lint: Lint) -> Result<Exit, Failure> 
         Ok(course) => {
             let loaded = Loaded { course, files, dir };
             let chosen = choose(&loaded.course, lint.what.as_deref())?;
-            let mut items = paper(context, &loaded, &chosen, lint.seeds);
+            let mut items = paper(context, &loaded, &chosen, &lint).await?;
             items.extend(in_guests(context, &loaded, &lint, &chosen).await?);
             (items, loaded.course.name)
         }
@@ -91,8 +91,13 @@ fn choose<'c>(course: &'c Course, what: Option<&str>) -> Result<Vec<Chosen<'c>>,
 }
 
 /// Everything that needs no guest.
-fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) -> Vec<Item> {
-    let seeds = lint::seeds(seeds);
+async fn paper(
+    context: &Context,
+    loaded: &Loaded,
+    chosen: &[Chosen<'_>],
+    lint: &Lint,
+) -> Result<Vec<Item>, Failure> {
+    let seeds = lint::seeds(lint.seeds);
     let count = loaded.files.paths().count();
     let mut items = vec![Item::judged(
         "course-reads",
@@ -104,6 +109,10 @@ fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) 
     for one in chosen {
         if one.whole {
             items.extend(lint::module(one.module, &loaded.files));
+            if lint.live {
+                // Built now rather than for the first guest: its symbols are asked for here.
+                lab::ready(context, loaded, one.module, None, &[]).await?;
+            }
             let symbols = symbols(context, &loaded.files, &one.module.kernel);
             items.push(lint::probed_functions(
                 one.module,
@@ -116,7 +125,7 @@ fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) 
             items.extend(on_paper(one.module, exercise, &seeds));
         }
     }
-    items
+    Ok(items)
 }
 
 /// Whether the course kernel, and those it may be replaced by, offer what an exercise needs.
