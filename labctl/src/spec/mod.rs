@@ -26,6 +26,7 @@ pub mod schema;
 pub mod scope;
 pub mod suggest;
 pub mod text;
+pub mod types;
 pub mod validate;
 mod validate_checks;
 mod validate_run;
