@@ -7,5 +7,6 @@ mod course;
 mod kinds;
 mod mutants;
 mod properties;
+mod recorded;
 mod runs;
 mod support;
