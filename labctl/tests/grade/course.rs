@@ -167,6 +167,25 @@ fn names_that_clash_or_do_not_exist() {
 }
 
 #[test]
+fn what_the_witness_is_not_asked_for_cannot_be_read() {
+    let path = "labs/module7/exercises/trace-1.yaml";
+    let told = errors(path, ", skbs: true }", " }");
+    assert!(
+        told[0].contains("the witness follows no packets without `skbs: true`"),
+        "{told:#?}"
+    );
+    let told = errors(
+        path,
+        "{ from: probes, where: \"p.error != null\" }",
+        "{ from: probes }",
+    );
+    assert!(
+        told[0].contains("a fact from probes needs `where`"),
+        "{told:#?}"
+    );
+}
+
+#[test]
 fn all_mistakes_are_told_at_once_and_in_order() {
     let files = files();
     let text = String::from_utf8(files.get(B).unwrap().to_vec()).unwrap();
