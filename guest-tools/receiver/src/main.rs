@@ -9,20 +9,14 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 
 use anyhow::{Context, ensure};
+use lab_proto::datagram::port;
 
-const DEFAULT_PORT: u16 = 9999;
 /// Holds any UDP datagram.
 const BUFFER_BYTES: usize = 65_536;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = env::args_os().skip(1);
-    let port = match arguments.next() {
-        None => DEFAULT_PORT,
-        Some(text) => text
-            .to_str()
-            .and_then(|t| t.parse().ok())
-            .with_context(|| format!("`{}` is not a port", text.display()))?,
-    };
+    let port = port(arguments.next())?;
     let count: Option<u32> = arguments
         .next()
         .map(|text| {

@@ -9,21 +9,15 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, ensure};
+use lab_proto::datagram::port;
 
-const DEFAULT_PORT: u16 = 9999;
 const DEFAULT_MESSAGE: &[u8] = b"HELLO_NETWORK";
 /// The largest payload of a UDP datagram over IPv4 (RFC 768, RFC 791).
 const MAX_DATAGRAM: usize = 65_507;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = env::args_os().skip(1);
-    let port = match arguments.next() {
-        None => DEFAULT_PORT,
-        Some(text) => text
-            .to_str()
-            .and_then(|t| t.parse().ok())
-            .with_context(|| format!("`{}` is not a port", text.display()))?,
-    };
+    let port = port(arguments.next())?;
     let message = arguments
         .next()
         .map_or_else(|| DEFAULT_MESSAGE.to_vec(), OsStringExt::into_vec);

@@ -14,6 +14,7 @@ use crate::session::{
     Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Tools, owned_name,
 };
 use crate::spec::course::Module;
+use crate::spec::suggest::did_you_mean;
 use crate::vm::{self, Lease, Qemu};
 
 /// The host's side of every guest.
@@ -64,7 +65,11 @@ pub(crate) fn choose_kernel<'a>(module: &'a Module, asked: Option<&'a str>) -> R
         .collect();
     Err(Failure::new(
         Exit::Usage,
-        format!("{} does not run on the kernel `{asked}`", module.id),
+        format!(
+            "{} does not run on the kernel `{asked}`{}",
+            module.id,
+            did_you_mean(asked, others.iter().copied())
+        ),
     )
     .hint(format!("it runs on: {}", others.join(", "))))
 }

@@ -77,12 +77,11 @@ impl ImageBuilder<'_> {
         for (index, package) in inputs.packages.iter().enumerate() {
             cancel.check()?;
             let file = fs::File::open(&package.path).map_err(ImageError::io("open a package"))?;
-            unpack_into(tree.path(), io::BufReader::new(file), &ReadOptions::default()).map_err(
-                |source| ImageError::Unpack {
-                    package: package.name.clone(),
-                    source: Box::new(source),
-                },
-            )?;
+            let file = io::BufReader::new(cancel.reader(file));
+            unpack_into(tree.path(), file, &ReadOptions::default()).map_err(|source| ImageError::Unpack {
+                package: package.name.clone(),
+                source: Box::new(source),
+            })?;
             self.events.progress(
                 Stage::Image,
                 index as u64 + 1,

@@ -1,5 +1,6 @@
 //! `labctl/result/v1`: keys may be added, never renamed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::safe;
@@ -19,8 +20,9 @@ pub fn render(results: &Results) -> Result<String, serde_json::Error> {
     Ok(out)
 }
 
-#[derive(Serialize)]
-struct Document {
+/// The whole document.
+#[derive(Serialize, JsonSchema)]
+pub struct Document {
     schema: &'static str,
     course: String,
     module: String,
@@ -31,7 +33,7 @@ struct Document {
     exercises: Vec<ExerciseShape>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EnvironmentShape {
     labctl: String,
     kernel: String,
@@ -42,7 +44,7 @@ struct EnvironmentShape {
     qemu: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ExerciseShape {
     id: String,
     title: String,
@@ -55,7 +57,7 @@ struct ExerciseShape {
     findings: Vec<FindingShape>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CheckShape {
     id: String,
     title: String,
@@ -70,7 +72,7 @@ struct CheckShape {
     blocked_by: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FindingShape {
     kind: String,
     title: String,
@@ -80,7 +82,7 @@ struct FindingShape {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SourceShape {
     file: String,
     line: u32,

@@ -3,9 +3,11 @@
 //! Every string of a result may hold what a student's program or module said, so none reaches an output except
 //! through `safe`.
 
+pub mod hint;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod lint;
 mod page;
 mod safe;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tools::Tools;
 use crate::accel::Accel;
-use crate::vm::{AccelKind, Disk, Machine, MemoryBackend, Qemu, VmConfig};
+use crate::vm::{AccelKind, Disk, MemoryBackend, Qemu, VmConfig};
 
 /// The host's side: the same for every guest of one command.
 #[derive(Debug, Clone)]
@@ -80,7 +80,6 @@ impl Bootable {
             disks: self.layers.clone(),
             accel: host.accel.kind,
             accel_reason: host.accel.reason.clone(),
-            machine: Machine::Q35,
             sandbox: true,
             labels: labels
                 .into_iter()

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn an_entry_has_a_title_an_explanation_and_a_ladder() {
-        let read = read("failure-4: { title: Hex, explanation: 'It is hex. ', hints: [look, convert] }\n").unwrap();
+        let read =
+            read("failure-4: { title: Hex, explanation: 'It is hex. ', hints: [look, convert] }\n").unwrap();
         assert_eq!(read["failure-4"].explanation, "It is hex.");
         assert_eq!(read["failure-4"].hints, ["look", "convert"]);
     }
@@ -85,6 +86,9 @@ mod tests {
              labs/m/mistakes.yaml:1:35: says nothing"
         );
         let told = read("a: { titel: Hex }\n").unwrap_err();
-        assert!(told.starts_with("labs/m/mistakes.yaml:1:6: unknown field `titel`"), "{told}");
+        assert!(
+            told.starts_with("labs/m/mistakes.yaml:1:6: unknown field `titel`"),
+            "{told}"
+        );
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Spanned;
-
 use super::annotate::{self, Annotated};
 use super::catalogue::{self, Catalogue};
 use super::error::{SpecError, SpecErrors};
@@ -16,7 +14,7 @@ use super::raw::{RawCourse, RawModule, RawVm};
 use super::suggest::did_you_mean;
 use super::validate::{self, Surroundings};
 use super::value;
-use super::yaml::Source;
+use super::yaml::{Source, Spanned};
 
 /// Name of the course file.
 pub const COURSE_FILE: &str = "labs.yaml";
@@ -75,6 +73,14 @@ pub struct VmShape {
 /// No exercise or module has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
+    /// No module is called so.
+    #[error("no module `{name}`{hint}")]
+    Module {
+        /// The name.
+        name: String,
+        /// `, did you mean …?`, whose exercise it is, or empty.
+        hint: String,
+    },
     /// Nothing is called so.
     #[error("no exercise or module `{name}`{hint}")]
     Unknown {
@@ -193,9 +199,15 @@ impl Course {
         self.modules
             .iter()
             .find(|module| module.id.as_str() == id)
-            .ok_or_else(|| NotFound::Unknown {
-                name: id.to_owned(),
-                hint: did_you_mean(id, self.modules.iter().map(|module| module.id.as_str())),
+            .ok_or_else(|| {
+                let of = self.modules.iter().find(|module| module.exercise(id).is_some());
+                NotFound::Module {
+                    name: id.to_owned(),
+                    hint: match of {
+                        Some(module) => format!(", that is an exercise of `{}`", module.id),
+                        None => did_you_mean(id, self.modules.iter().map(|module| module.id.as_str())),
+                    },
+                }
             })
     }
 }

@@ -28,7 +28,7 @@ pub struct Exercise {
     /// A paragraph for the student; may be empty.
     pub summary: String,
     /// The hint ladder for a student who has no mistake yet, from a nudge to almost the answer.
-    pub hints: Vec<String>,
+    pub hints: Vec<Text>,
     /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,
     /// The numbers that the worksheet is about.

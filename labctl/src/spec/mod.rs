@@ -21,6 +21,7 @@ pub mod order;
 pub mod pattern;
 pub mod quantity;
 pub mod raw;
+pub mod schema;
 pub mod scope;
 pub mod suggest;
 pub mod text;

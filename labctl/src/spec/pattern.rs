@@ -202,6 +202,24 @@ impl Pattern {
         Ok(values)
     }
 
+    /// A line that matches, with `number` (or as much of it as fits) in every hole.
+    #[must_use]
+    pub fn example(&self, number: u64) -> String {
+        let mut line = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => line.push_str(literal),
+                Part::Hole { kind, .. } => match kind {
+                    HoleKind::Address => line.push_str(&format!("{number:016x}")),
+                    HoleKind::Int | HoleKind::Number | HoleKind::Text | HoleKind::Word => {
+                        line.push_str(&number.to_string());
+                    }
+                },
+            }
+        }
+        line
+    }
+
     /// Whether a line that does not match was probably meant to: it contains the template's first word, whatever the
     /// brackets around it and the case.
     #[must_use]
@@ -404,6 +422,14 @@ mod tests {
                 let line = format!("{prefix}{line}");
                 if let Err(difference) = super::copy1().matches(&line) {
                     prop_assert!(line.is_char_boundary(difference.matched), "{difference}");
+                }
+            }
+
+            #[test]
+            fn an_example_matches(number: u64) {
+                for template in ["[COPY1] PID={pid:int} dest={dest:address} len={len:int}", "{{{a:word}}} {b:number}: {c:text}"] {
+                    let pattern = crate::spec::pattern::Pattern::parse(template).unwrap();
+                    prop_assert!(pattern.matches(&pattern.example(number)).is_ok());
                 }
             }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Spanned;
-
 use super::catalogue::PREDICTION;
 use super::error::{SpecError, SpecErrors};
 use super::exercise::{Artefact, ArtefactKind, Draw, DrawKind, Exercise, Witness};
@@ -13,7 +11,7 @@ use super::order::by_needs;
 use super::raw::{RawDraw, RawExercise};
 use super::suggest::did_you_mean;
 use super::text::Text;
-use super::yaml::{Mapping, Origin, Source};
+use super::yaml::{Mapping, Origin, Source, Spanned};
 use super::{validate_checks, validate_run, validate_worksheet};
 
 /// What an exercise may refer to outside of its own file.
@@ -112,6 +110,11 @@ impl<'a> Checker<'a> {
             facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
         };
 
+        let hints = raw
+            .hints
+            .iter()
+            .filter_map(|text| self.text(text, &[&names.givens], &[]))
+            .collect();
         let givens = self.givens(raw.givens);
         let require = raw
             .require
@@ -154,7 +157,7 @@ impl<'a> Checker<'a> {
             module: module.clone(),
             title: raw.title,
             summary: raw.summary,
-            hints: raw.hints.into_iter().map(|hint| hint.value).collect(),
+            hints,
             needs: raw.needs.into_iter().map(|need| need.value).collect(),
             givens,
             require,

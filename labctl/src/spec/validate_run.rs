@@ -11,10 +11,13 @@ use super::pattern::Pattern;
 use super::raw::{RawFact, RawProgram, RawStep, RawUntil};
 use super::text::Text;
 use super::validate::{ALWAYS, Checker, Names, Surroundings};
-use super::yaml::Mapping;
+use super::yaml::{Mapping, Spanned};
 
 /// Seconds for a step that does not say: plenty for anything that is not a benchmark, short enough for a student who waits.
 const WITHIN: u32 = 10;
+
+/// Where facts are read.
+pub(super) const FACT_SOURCES: &[&str] = &["dmesg", "stdout", "stderr", "witness", "events", "probes"];
 
 pub(super) fn run(
     checker: &mut Checker<'_>,
@@ -369,11 +372,7 @@ fn fact_kind(
             })
         }
         _ => {
-            checker.unknown(
-                from,
-                "source of facts",
-                ["dmesg", "stdout", "stderr", "witness", "events", "probes"],
-            );
+            checker.unknown(from, "source of facts", FACT_SOURCES.iter().copied());
             None
         }
     }

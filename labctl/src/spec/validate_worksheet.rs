@@ -1,7 +1,6 @@
 //! Checking givens and blanks.
 
 use cel::Value;
-use serde_yaml::Spanned;
 
 use super::answers::{Blank, BlankKind};
 use super::exercise::Explain;
@@ -11,8 +10,9 @@ use super::quantity;
 use super::raw::{RawBlank, RawExplain, RawGiven};
 use super::validate::{Checker, Names};
 use super::value;
+use super::yaml::Spanned;
 
-const GIVEN_TYPES: &[&str] = &[
+pub(super) const GIVEN_TYPES: &[&str] = &[
     "integer",
     "kernel_address",
     "kernel_text",
@@ -21,7 +21,7 @@ const GIVEN_TYPES: &[&str] = &[
     "choice",
     "fixed",
 ];
-const BLANK_TYPES: &[&str] = &[
+pub(super) const BLANK_TYPES: &[&str] = &[
     "integer", "address", "register", "choice", "yes_no", "bytes", "seconds",
 ];
 

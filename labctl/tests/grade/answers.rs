@@ -76,7 +76,17 @@ fn the_lessons_numbers_are_the_lessons() {
 /// Whatever a student writes, each blank is judged: no rule about mistakes may stumble over a value.
 #[test]
 fn any_readable_answer_is_judged() {
-    let numbers = ["0", "1", "2", "3", "13", "100", "0.5", "18446744073709551615", "-1"];
+    let numbers = [
+        "0",
+        "1",
+        "2",
+        "3",
+        "13",
+        "100",
+        "0.5",
+        "18446744073709551615",
+        "-1",
+    ];
     let words = ["yes", "no", "rax", "rdi", "rsi", "rdx", "0xffff888112340000", "0"];
     for exercise in worksheets() {
         for seed in ["lesson", "another"] {

@@ -47,9 +47,11 @@ fn an_unknown_exercise_is_named_with_a_suggestion() {
         told[0].contains("exercise-b.yaml is not among the exercises of module7"),
         "{told:#?}"
     );
-    let expected =
-        "there is no labs/module7/exercises/exercise-x.yaml, did you mean `exercise-a`?";
-    assert!(told[1].starts_with("labs.yaml:17:") && told[1].ends_with(expected), "{told:#?}");
+    let expected = "there is no labs/module7/exercises/exercise-x.yaml, did you mean `exercise-a`?";
+    assert!(
+        told[1].starts_with("labs.yaml:17:") && told[1].ends_with(expected),
+        "{told:#?}"
+    );
 }
 
 #[test]

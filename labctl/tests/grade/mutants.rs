@@ -52,9 +52,7 @@ fn on_paper(mutant: &Mutant) {
 
 #[test]
 fn mutants_are_diagnosed_with_other_givens_too() {
-    let live = |mutant: &&Mutant| {
-        !mutant.is_answers_only() && MADE_UP.contains(&mutant.exercise.as_str())
-    };
+    let live = |mutant: &&Mutant| !mutant.is_answers_only() && MADE_UP.contains(&mutant.exercise.as_str());
     for mutant in module().mutants.iter().filter(live) {
         let exercise = exercise(&mutant.exercise);
         let mut evidence = right(exercise);

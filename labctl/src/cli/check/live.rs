@@ -52,7 +52,9 @@ pub(crate) async fn grade_live(
     let mut environment = None;
     let ran = run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut environment).await;
     if let Err(failure) = ran {
-        if failure.exit() == crate::cli::exit::Exit::Interrupted {
+        if failure.exit() == crate::cli::exit::Exit::Interrupted || context.cancel.is_requested() {
+            // Nothing was recorded that could be graded.
+            drop(fs::remove_dir_all(run_dir.path()));
             return Err(failure);
         }
         context.ui.clear();

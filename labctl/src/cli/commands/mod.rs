@@ -6,13 +6,16 @@ mod dmesg;
 mod doctor;
 mod down;
 mod exec;
+mod hint;
 mod image;
 mod init;
 mod kernel;
+mod lint;
 mod list;
 mod lock;
 mod pull;
 mod push;
+mod schema;
 mod ssh;
 mod ssh_config;
 mod status;
@@ -53,6 +56,17 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
+        Command::Hint {
+            exercise,
+            workspace,
+            format,
+        } => hint::run(context, &exercise, workspace.as_deref(), format),
+        Command::Lint(lint) => lint::run(context, lint).await,
+        Command::Schema {
+            kind,
+            exercise,
+            write,
+        } => schema::run(context, kind, exercise.as_deref(), write.as_deref()),
         Command::Lock { what } => lock::run(context, &what).await,
         Command::Kernel(command) => kernel::run(context, command).await,
         Command::Image(command) => image::run(context, command).await,
