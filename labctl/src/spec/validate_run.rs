@@ -1,7 +1,5 @@
 //! Checking steps and facts.
 
-use serde_yaml::Spanned;
-
 use super::exercise::{
     Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, Until, Witness,
 };

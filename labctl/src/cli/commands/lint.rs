@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use fs_err as fs;
 
+use crate::cbuild::Compiler;
 use crate::cli::args::{Format, Lint};
 use crate::cli::check::{Bench, from_files, grade_live};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::lab::{Ready, Workshop};
+use crate::cli::lab::Ready;
 use crate::cli::{lab, output};
 use crate::grade::results::GradedExercise;
 use crate::lint::mutants::{live, wrong_live, wrong_skeleton, wrong_solution};
@@ -181,11 +182,12 @@ async fn in_guests(
             continue;
         }
         let host = lab::host(context, lint.shape.accel).await?;
-        let ready = lab::ready(context, loaded, one.module, lint.shape.kernel.as_deref(), &[]).await?;
+        let mut ready = lab::ready(context, loaded, one.module, lint.shape.kernel.as_deref(), &[]).await?;
+        let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
         let guests = Guests {
             context,
             module: one.module,
-            workshop: lab::workshop(&ready, &loaded.course.tool_modules).await?,
+            compiler,
             host,
             ready,
         };
@@ -202,7 +204,7 @@ struct Guests<'a> {
     module: &'a Module,
     host: Host,
     ready: Ready,
-    workshop: Workshop,
+    compiler: Compiler,
 }
 
 impl Guests<'_> {
@@ -257,7 +259,7 @@ impl Guests<'_> {
             context: self.context,
             host: &self.host,
             ready: &self.ready,
-            workshop: &self.workshop,
+            compiler: &self.compiler,
             submission: &from_files(files, LESSON_SEED)?,
         };
         Ok(grade_live(&bench, exercise).await?.0)
