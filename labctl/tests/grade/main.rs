@@ -10,6 +10,7 @@ mod kinds;
 mod lint;
 mod mutants;
 mod properties;
+mod recorded;
 mod runs;
 mod schema;
 mod support;
