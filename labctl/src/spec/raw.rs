@@ -136,6 +136,9 @@ pub struct RawGiven {
     /// Of a choice: what may be drawn.
     #[serde(default)]
     pub values: Vec<At<String>>,
+    /// Not listed in the answers file: the questions show what is to be known of it.
+    #[serde(default)]
+    pub hidden: bool,
 }
 
 /// A blank of the worksheet.
