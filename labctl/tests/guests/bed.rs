@@ -240,12 +240,3 @@ pub(crate) fn explain(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     )
 }
-
-/// Writes files (path -> text) below `dir`.
-pub(crate) fn write_all(dir: &Path, files: &std::collections::BTreeMap<String, String>) {
-    for (path, text) in files {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}

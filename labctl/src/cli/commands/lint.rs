@@ -14,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{lab, output};
 use crate::grade::results::GradedExercise;
+use crate::grade::verdict::Verdict;
 use crate::lint::mutants::{live, wrong_live, wrong_skeleton, wrong_solution};
 use crate::lint::report::{Item, Problem, State};
 use crate::lint::symbols::Symbols;
@@ -52,8 +53,11 @@ pub(super) async fn run(context: &Context, lint: Lint) -> Result<Exit, Failure> 
         Format::Human => report::lint::human(&items, context.settings.width, context.settings.colour),
     };
     output::result(&text)?;
-    Ok(if items.iter().any(|item| item.state == State::Wrong) {
+    let any = |state| items.iter().any(|item| item.state == state);
+    Ok(if any(State::Wrong) {
         Exit::Invalid
+    } else if lint.live && items.iter().any(is_inconclusive) {
+        Exit::Inconclusive
     } else {
         Exit::Done
     })
@@ -166,6 +170,11 @@ fn symbols(context: &Context, files: &CourseFiles, kernel: &str) -> Option<Symbo
     Some(Symbols::parse(&text)).filter(|symbols| !symbols.is_empty())
 }
 
+/// Whether guests were to show this, and a failure of the laboratory kept them from it.
+fn is_inconclusive(item: &Item) -> bool {
+    item.state == State::NotRun && [LIVE, REFERENCE, FRESH].contains(&item.name)
+}
+
 const LIVE: &str = "mutants-live";
 const REFERENCE: &str = "solution-passes";
 const FRESH: &str = "skeleton-fails";
@@ -228,9 +237,9 @@ impl Guests<'_> {
         let graded = self
             .grade("the solution", solution(self.module, LESSON_SEED)?)
             .await?;
-        let reference = Item::judged(
+        let reference = self.item(
             REFERENCE,
-            &name,
+            &graded,
             format!("{} of {} points", graded.result.points, graded.result.max_points),
             wrong_solution(exercise, &graded.result, graded.run_dir.as_deref()),
         );
@@ -238,27 +247,55 @@ impl Guests<'_> {
         let graded = self
             .grade("a fresh workspace", skeleton(self.module, LESSON_SEED)?)
             .await?;
-        let fresh = Item::judged(
+        let fresh = self.item(
             FRESH,
-            &name,
+            &graded,
             format!("{}, {} points", graded.result.verdict, graded.result.points),
             wrong_skeleton(exercise, &graded.result, graded.run_dir.as_deref()),
         );
 
         let mutants = live(self.module, exercise);
         let mut problems = Vec::new();
+        let mut unjudged = Vec::new();
         for (index, mutant) in mutants.iter().enumerate() {
             let what = format!("{} ({} of {})", mutant.id, index + 1, mutants.len());
             let files = mutated(self.module, mutant, LESSON_SEED)?;
             let graded = self.grade(&what, files).await?;
-            problems.extend(wrong_live(mutant, &graded.result, graded.run_dir.as_deref()));
+            let is_expected = mutant.expect.verdict == Verdict::Inconclusive.as_str();
+            if graded.result.verdict == Verdict::Inconclusive && !is_expected {
+                unjudged.push(mutant.id.as_str());
+            } else {
+                problems.extend(wrong_live(mutant, &graded.result, graded.run_dir.as_deref()));
+            }
         }
-        let detail = format!("{} wrong programs are told by their ids", mutants.len());
-        Ok(vec![
-            reference,
-            fresh,
-            Item::judged(LIVE, &name, detail, problems),
-        ])
+        let mutants = if unjudged.is_empty() || !problems.is_empty() {
+            let detail = format!("{} wrong programs are told by their ids", mutants.len());
+            Item::judged(LIVE, &name, detail, problems)
+        } else {
+            let why = format!("the laboratory failed for {}: run it again", unjudged.join(", "));
+            Item::not_run(LIVE, &name, why)
+        };
+        Ok(vec![reference, fresh, mutants])
+    }
+
+    /// A run that is inconclusive says nothing about the course.
+    fn item(
+        &self,
+        name: &'static str,
+        graded: &GradedExercise,
+        detail: String,
+        problems: Vec<Problem>,
+    ) -> Item {
+        let subject = self.exercise.full_name();
+        if graded.result.verdict != Verdict::Inconclusive {
+            return Item::judged(name, subject, detail, problems);
+        }
+        let cause = graded
+            .result
+            .root_cause()
+            .map_or("", |check| check.message.as_str());
+        let run = graded.run_dir.as_deref().unwrap_or_default();
+        Item::not_run(name, subject, format!("the laboratory failed: {cause} ({run})"))
     }
 
     async fn grade(&self, what: &str, files: BTreeMap<String, String>) -> Result<GradedExercise, Failure> {
