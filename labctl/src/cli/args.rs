@@ -99,6 +99,8 @@ pub enum Command {
         module: Option<String>,
         #[command(flatten)]
         shape: Shape,
+        #[command(flatten)]
+        tools: Tools,
     },
     /// Say how the running guests are.
     Status {
@@ -122,6 +124,8 @@ pub enum Command {
         fresh: bool,
         #[command(flatten)]
         shape: Shape,
+        #[command(flatten)]
+        tools: Tools,
         /// The program and its arguments.
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -188,6 +192,24 @@ pub struct Shape {
     /// How the guest's processor is provided.
     #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto)]
     pub accel: AccelChoice,
+}
+
+/// Which tools a guest has besides busybox.
+#[derive(Debug, Clone, Args)]
+pub struct Tools {
+    /// Tool layers of the module's image, such as `trace,net`.
+    #[arg(long = "layers", value_name = "NAMES", value_delimiter = ',')]
+    names: Vec<String>,
+}
+
+impl Tools {
+    /// Each layer once, in the order in which the disks are attached.
+    pub fn layers(&self) -> Vec<String> {
+        let mut names = self.names.clone();
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 #[derive(Debug, Args)]

@@ -94,11 +94,7 @@ pub(crate) async fn ready(
     let image_recipe = ImageRecipe::read(&loaded.files, &module.image)?;
     let image_lock = image_recipe.lock(&loaded.files)?;
     let preparation = preparation(context)?;
-    let shape = Shape {
-        cpus: module.vm.cpus,
-        memory: module.vm.memory_mib,
-        module: module.id.to_string(),
-    };
+    let shape = shape(module);
     let layers = layers.to_vec();
     blocking(move || {
         let kernel = preparation.kernel(&kernel_recipe, &kernel_lock)?;
@@ -110,6 +106,34 @@ pub(crate) async fn ready(
         })
     })
     .await
+}
+
+/// The same kernel under the same image with other tool layers.
+pub(crate) async fn with_layers(
+    loaded: &Loaded,
+    module: &Module,
+    ready: &Ready,
+    layers: &[String],
+) -> Result<Ready, Failure> {
+    let recipe = ImageRecipe::read(&loaded.files, &module.image)?;
+    let lock = recipe.lock(&loaded.files)?;
+    let shape = shape(module);
+    let (ready, layers) = (ready.clone(), layers.to_vec());
+    blocking(move || {
+        let bootable = ready
+            .preparation
+            .bootable(&recipe, &lock, &ready.kernel, &layers, shape)?;
+        Ok(Ready { bootable, ..ready })
+    })
+    .await
+}
+
+fn shape(module: &Module) -> Shape {
+    Shape {
+        cpus: module.vm.cpus,
+        memory: module.vm.memory_mib,
+        module: module.id.to_string(),
+    }
 }
 
 /// The compiler and labctl's own tools for the guest.
@@ -153,12 +177,13 @@ pub(crate) async fn boot_owned(
     context: &Context,
     module: Option<&str>,
     shape: &Asked,
+    layers: &[String],
     what: &str,
 ) -> Result<Lab, Failure> {
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let host = host(context, shape.accel).await?;
-    let ready = ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    let ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     boot(context, &host, &ready.bootable, what).await
 }
 

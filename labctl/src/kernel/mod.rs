@@ -17,8 +17,10 @@ mod error;
 mod packaged;
 mod requests;
 mod source;
+mod types;
 
 pub use build::{KernelBuilder, KernelParts};
 pub use entry::Kernel;
 pub use error::KernelError;
 pub use requests::{HEADERS_SET, KERNEL_SET, TOOLCHAIN_SET};
+pub use types::TypesError;

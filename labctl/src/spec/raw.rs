@@ -75,6 +75,8 @@ pub struct RawExercise {
     #[serde(default)]
     pub needs: Vec<At<String>>,
     #[serde(default)]
+    pub layers: Vec<At<String>>,
+    #[serde(default)]
     pub givens: Mapping<RawGiven>,
     #[serde(default)]
     pub require: Vec<At<String>>,
@@ -178,6 +180,7 @@ pub struct RawStep {
     pub exec: Option<RawProgram>,
     pub wait: Option<At<String>>,
     pub stop: Option<At<String>>,
+    pub signal: Option<At<String>>,
 }
 
 /// A program; exactly one of `program`, `command`, `script`.
@@ -201,9 +204,10 @@ pub enum RawUntil {
     Output(At<String>),
     UdpBound(At<String>),
     TcpListening(At<String>),
+    Probed(Vec<At<String>>),
 }
 
-/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`; or a `value`.
+/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `btf`; or a `value`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawFact {
@@ -211,6 +215,9 @@ pub struct RawFact {
     pub step: Option<At<String>>,
     pub r#match: Option<At<String>>,
     pub prefix: Option<At<String>>,
+    pub r#struct: Option<At<String>>,
+    #[serde(default)]
+    pub squeeze: bool,
     pub r#where: Option<At<String>>,
     pub value: Option<At<String>>,
 }

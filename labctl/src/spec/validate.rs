@@ -139,6 +139,21 @@ impl<'a> Checker<'a> {
                 "a needed kernel feature is a name like kprobes, from a kernel.yaml",
             );
         }
+        let mut layers = Vec::new();
+        for layer in raw.layers {
+            if !is_name(&layer.value) {
+                self.error(
+                    &layer,
+                    "a layer is a name like trace, from the module's image.yaml",
+                );
+            }
+            if layers.contains(&layer.value) {
+                self.error(&layer, format!("the layer `{}` is named twice", layer.value));
+            }
+            layers.push(layer.value);
+        }
+        // The order of the disks is part of the initramfs: the same layers give the same one.
+        layers.sort();
         let run = validate_run::run(self, raw.run, &build, around, &names);
         let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());
         let mut exercise = Exercise {
@@ -147,6 +162,7 @@ impl<'a> Checker<'a> {
             title: raw.title,
             summary: raw.summary,
             needs: raw.needs.into_iter().map(|need| need.value).collect(),
+            layers,
             givens,
             require,
             worksheet,

@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::lab::{self, Ready, Workshop};
 use crate::cli::output;
 use crate::exercise::{self, Built, Tools, build, record};
-use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
+use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind, MemberLayout, StructLayout};
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
 use crate::run_dir::RunDir;
@@ -153,8 +153,35 @@ async fn in_guest(
         cancel: &bench.context.cancel,
         events: &bench.context.events,
     };
+    evidence.types = types(bench, exercise).await?;
     *evidence = record(lab, &inputs, evidence.clone()).await?;
     Ok(())
+}
+
+/// The structures that the exercise asks for, from the kernel that was booted.
+async fn types(bench: &Bench<'_>, exercise: &Exercise) -> Result<BTreeMap<String, StructLayout>, Failure> {
+    let names: Vec<String> = exercise.structs().into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let kernel = bench.ready.kernel.kernel.clone();
+    let layouts = lab::blocking(move || Ok(kernel.layouts(&names)?)).await?;
+    let layout = |layout: lab_btf::Layout| StructLayout {
+        size: layout.size,
+        members: layout
+            .members
+            .into_iter()
+            .map(|member| MemberLayout {
+                name: member.name,
+                offset: member.offset,
+                size: member.size,
+            })
+            .collect(),
+    };
+    Ok(layouts
+        .into_iter()
+        .map(|(name, found)| (name, layout(found)))
+        .collect())
 }
 
 async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {

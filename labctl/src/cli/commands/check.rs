@@ -1,5 +1,6 @@
 //! `labctl check`: run, grade, report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
@@ -198,13 +199,24 @@ async fn grade_all(
         if shared.is_none() {
             let host = lab::host(context, check.shape.accel).await?;
             let ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
+            refuse_unfit(exercise, &ready.kernel.kernel)?;
             let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
-            shared = Some((host, ready, workshop));
+            shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), workshop));
         }
-        let Some((host, ready, workshop)) = &shared else {
+        let Some((host, by_layers, workshop)) = &mut shared else {
             continue;
         };
-        refuse_unfit(exercise, &ready.kernel.kernel)?;
+        let Some(plain) = by_layers.get(&Vec::new()) else {
+            continue;
+        };
+        refuse_unfit(exercise, &plain.kernel.kernel)?;
+        if !by_layers.contains_key(&exercise.layers) {
+            let ready = lab::with_layers(loaded, module, plain, &exercise.layers).await?;
+            by_layers.insert(exercise.layers.clone(), ready);
+        }
+        let Some(ready) = by_layers.get(&exercise.layers) else {
+            continue;
+        };
         let bench = Bench {
             context,
             host,

@@ -10,7 +10,12 @@ use crate::guest::{PushFile, Transfer};
 use crate::session::{AttachError, Lab};
 use crate::vm::Lease;
 
-pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context,
+    module: Option<&str>,
+    shape: &Shape,
+    layers: &[String],
+) -> Result<Exit, Failure> {
     context.reap()?;
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
@@ -42,7 +47,7 @@ pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) 
         Err(error) => return Err(error.into()),
     }
     let host = lab::host(context, shape.accel).await?;
-    let ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    let ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     let boot = Lab::boot(
         &host,
         &ready.bootable,
