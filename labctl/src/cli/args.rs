@@ -67,6 +67,14 @@ pub enum ReportFormat {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FactsFormat {
+    Human,
+    /// A table to be pasted between `<!-- facts:begin -->` and `<!-- facts:end -->`.
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
     /// KVM where a guest has proved it on this host, else TCG.
     Auto,
@@ -168,6 +176,15 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Run something of the course in a guest of its own: `facts` asks the kernel about the lesson's claims.
+    Run {
+        /// `facts` or `MODULE/facts`.
+        what: String,
+        #[command(flatten)]
+        shape: Shape,
+        #[arg(long, value_enum, default_value_t = FactsFormat::Human)]
+        format: FactsFormat,
+    },
     /// Resolve the packages of kernels and images anew and write their lock files.
     Lock {
         /// `kernels/NAME` or `images/NAME`; all of them by default.

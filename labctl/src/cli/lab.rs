@@ -12,11 +12,13 @@ use super::mirror::archive_config;
 use crate::accel::{self, HostKvm};
 use crate::apt::Strictness;
 use crate::cbuild::Compiler;
+use crate::kernel::Kernel;
 use crate::sandbox::Bubblewrap;
 use crate::session::{
     Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, owned_name,
 };
 use crate::spec::course::Module;
+use crate::spec::exercise::Exercise;
 use crate::vm::{self, Lease, Qemu};
 
 /// The host's side of every guest.
@@ -197,4 +199,24 @@ pub(crate) async fn boot(
     let name = owned_name(what, &format!("{:08x}", rand::random::<u32>()));
     let lease = Lease::try_take(&host.instances, &name, what)?;
     Ok(Lab::boot(host, bootable, &name, lease, &context.cancel, &context.events).await?)
+}
+
+/// An exercise that this kernel cannot run, by the name of what is missing.
+pub(crate) fn refuse_unfit(exercise: &Exercise, kernel: &Kernel) -> Result<(), Failure> {
+    let missing: Vec<_> = exercise
+        .needs
+        .iter()
+        .filter(|need| !kernel.features.contains(*need))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "{} needs what the kernel {} lacks: {}",
+        exercise.id,
+        kernel.name,
+        missing.join(", ")
+    );
+    Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
 }

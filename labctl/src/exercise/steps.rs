@@ -282,8 +282,12 @@ impl<'a> Steps<'a> {
         within: Duration,
     ) -> Result<StepStatus, StepError> {
         let any = names.join("\\|").replace('.', "\\.");
+        // A script sets its probes one after the other: they are all there when no more have come for a while.
         let line = format!(
-            "until grep -q '^[0-9a-f]* *k *\\({any}\\)+0x0' /sys/kernel/debug/kprobes/list; do usleep 20000; done"
+            "list=/sys/kernel/debug/kprobes/list; before=; \
+             until now=$(grep -c '  k  ' $list) && [ \"$now\" = \"$before\" ] \
+             && grep -q '^[0-9a-f]* *k *\\({any}\\)+0x0' $list; \
+             do before=$now; usleep 400000; done"
         );
         self.until_holds(step, line, running, within).await
     }

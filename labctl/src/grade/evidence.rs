@@ -59,6 +59,9 @@ pub struct Evidence {
     /// Structures of the kernel that ran, by name, as its BTF describes them; one that it does not have is not here.
     #[serde(default)]
     pub types: BTreeMap<String, StructLayout>,
+    /// Source files of functions of the kernel that ran, by name, as far as it tells.
+    #[serde(default)]
+    pub origins: BTreeMap<String, String>,
     /// Kernel splats inside the window, in order.
     #[serde(default)]
     pub splats: Vec<SplatRecord>,
@@ -84,6 +87,7 @@ impl Evidence {
             witness: Vec::new(),
             witness_dropped: 0,
             types: BTreeMap::new(),
+            origins: BTreeMap::new(),
             splats: Vec::new(),
             guest_lost: None,
         }

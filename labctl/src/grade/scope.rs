@@ -121,7 +121,7 @@ fn near_value(exercise: &Exercise, evidence: &Evidence) -> Value {
                 let lines = output_lines(evidence, step, *stderr, *squeeze);
                 misses(pattern, None, lines.iter().map(|line| line.as_ref()))
             }
-            FactKind::Witness(_) | FactKind::Struct(_) | FactKind::Value(_) => continue,
+            FactKind::Witness(_) | FactKind::Struct(_) | FactKind::Origin(_) | FactKind::Value(_) => continue,
         };
         near.insert(fact.name.clone(), list(misses));
     }
@@ -176,6 +176,10 @@ fn fact_value(
 ) -> Result<Value, EvalError> {
     match &fact.kind {
         FactKind::Value(expr) => expr.eval(scope),
+        FactKind::Origin(name) => Ok(evidence
+            .origins
+            .get(name)
+            .map_or(Value::Null, |file| text(file.clone()))),
         FactKind::Struct(name) => Ok(evidence.types.get(name).map_or(Value::Null, layout_value)),
         FactKind::Witness(filter) => filtered(witness.iter().cloned(), "w", Some(filter), scope),
         FactKind::Dmesg {

@@ -14,6 +14,7 @@ pub mod tree;
 mod build;
 mod entry;
 mod error;
+mod origin;
 mod packaged;
 mod requests;
 mod source;

@@ -284,6 +284,8 @@ pub enum FactKind {
     Witness(Expr),
     /// The layout of this structure in the kernel that runs, from its BTF; null where it has none of the name.
     Struct(String),
+    /// The source file of this function in the kernel that runs, from its table of warnings; null where that does not tell.
+    Origin(String),
     /// Computed from other facts.
     Value(Expr),
 }
@@ -416,6 +418,16 @@ impl Exercise {
     pub fn structs(&self) -> Vec<&str> {
         let asked = self.facts.iter().filter_map(|fact| match &fact.kind {
             FactKind::Struct(name) => Some(name.as_str()),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// Names of the kernel's functions whose source file the facts ask for.
+    #[must_use]
+    pub fn origins(&self) -> Vec<&str> {
+        let asked = self.facts.iter().filter_map(|fact| match &fact.kind {
+            FactKind::Origin(name) => Some(name.as_str()),
             _ => None,
         });
         asked.collect()

@@ -22,6 +22,7 @@ pub mod quantity;
 pub mod raw;
 pub mod scope;
 pub mod suggest;
+pub mod survey;
 pub mod text;
 pub mod validate;
 mod validate_checks;

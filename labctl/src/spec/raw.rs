@@ -64,6 +64,42 @@ pub struct RawVm {
     pub memory: At<String>,
 }
 
+/// `facts.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSurvey {
+    pub id: At<String>,
+    pub title: String,
+    #[serde(default)]
+    pub summary: String,
+    #[serde(default)]
+    pub needs: Vec<At<String>>,
+    #[serde(default)]
+    pub layers: Vec<At<String>>,
+    #[serde(default)]
+    pub draw: Mapping<At<RawDraw>>,
+    #[serde(default)]
+    pub vars: Mapping<At<String>>,
+    #[serde(default)]
+    pub build: RawBuild,
+    pub witness: Option<RawWitness>,
+    pub run: Vec<At<RawStep>>,
+    pub facts: Mapping<At<RawFact>>,
+    pub claims: Vec<RawClaim>,
+}
+
+/// What the lesson says, and what the kernel is asked about it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawClaim {
+    pub id: At<String>,
+    pub heading: String,
+    pub lesson: String,
+    pub ask: String,
+    pub holds: At<String>,
+    pub kernel: At<String>,
+}
+
 /// `exercises/<id>.yaml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,7 +243,7 @@ pub enum RawUntil {
     Probed(Vec<At<String>>),
 }
 
-/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `btf`; or a `value`.
+/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `btf`, `bugs`; or a `value`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawFact {
@@ -216,6 +252,7 @@ pub struct RawFact {
     pub r#match: Option<At<String>>,
     pub prefix: Option<At<String>>,
     pub r#struct: Option<At<String>>,
+    pub function: Option<At<String>>,
     #[serde(default)]
     pub squeeze: bool,
     pub r#where: Option<At<String>>,

@@ -33,7 +33,14 @@ pub struct Surroundings {
 pub fn exercise(source: &Source, module: &ModuleId, around: &Surroundings) -> Result<Exercise, SpecErrors> {
     let raw: RawExercise = source.read()?;
     let mut checker = Checker::new(source);
+    let id = raw.id.clone();
     let exercise = checker.exercise(raw, module, around);
+    if exercise
+        .as_ref()
+        .is_some_and(|exercise| exercise.max_points() == 0)
+    {
+        checker.error(&id, "no blank and no check gives points");
+    }
     let errors = checker.errors;
     match exercise {
         Some(exercise) => SpecErrors::check(errors, exercise),
@@ -61,11 +68,28 @@ pub(super) struct Names {
     pub(super) facts: Vec<String>,
 }
 
+impl Names {
+    pub(super) fn of(raw: &RawExercise) -> Self {
+        let vars = raw
+            .draw
+            .0
+            .iter()
+            .map(|(name, _)| name)
+            .chain(raw.vars.0.iter().map(|(name, _)| name));
+        Self {
+            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
+            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
+            vars: vars.map(|name| name.value.clone()).collect(),
+            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
+        }
+    }
+}
+
 /// Names that checks and facts have in every exercise.
 pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "answers"];
 
 impl<'a> Checker<'a> {
-    fn new(source: &'a Source) -> Self {
+    pub(super) fn new(source: &'a Source) -> Self {
         Self {
             source,
             errors: Vec::new(),
@@ -73,7 +97,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn exercise(&mut self, raw: RawExercise, module: &ModuleId, around: &Surroundings) -> Option<Exercise> {
+    pub(super) fn exercise(
+        &mut self,
+        raw: RawExercise,
+        module: &ModuleId,
+        around: &Surroundings,
+    ) -> Option<Exercise> {
         let id = ExerciseId::new(&raw.id.value);
         if id.is_none() {
             self.error(
@@ -93,19 +122,7 @@ impl<'a> Checker<'a> {
                 format!("the id has to be the file's name, not `{}`", raw.id.value),
             );
         }
-        let vars = raw
-            .draw
-            .0
-            .iter()
-            .map(|(name, _)| name)
-            .chain(raw.vars.0.iter().map(|(name, _)| name));
-        let names = Names {
-            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
-            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
-            vars: vars.map(|name| name.value.clone()).collect(),
-            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
-        };
-
+        let names = Names::of(&raw);
         let givens = self.givens(raw.givens);
         let require = raw
             .require
@@ -175,9 +192,6 @@ impl<'a> Checker<'a> {
             checks: Vec::new(),
         };
         exercise.checks = validate_checks::checks(self, raw.checks, &exercise, &names);
-        if exercise.max_points() == 0 {
-            self.error(&raw.id, "no blank and no check gives points");
-        }
         Some(exercise)
     }
 

@@ -329,7 +329,7 @@ impl FactKind {
         match self {
             Self::Dmesg { filter, .. } | Self::Output { filter, .. } => filter.as_ref(),
             Self::Witness(expr) | Self::Value(expr) => Some(expr),
-            Self::Struct(_) => None,
+            Self::Struct(_) | Self::Origin(_) => None,
         }
     }
 }
@@ -373,6 +373,16 @@ fn fact_kind(
             checker.error(from, "a fact from BTF has `struct` and nothing else");
         }
         return Some(FactKind::Struct(name.value.clone()));
+    }
+    if from.value == "bugs" {
+        let Some(name) = &raw.function else {
+            checker.error(from, "a fact from the bug table needs the `function` it is about");
+            return None;
+        };
+        if raw.r#match.is_some() || raw.r#where.is_some() || raw.step.is_some() {
+            checker.error(from, "a fact from the bug table has `function` and nothing else");
+        }
+        return Some(FactKind::Origin(name.value.clone()));
     }
     let filter = match &raw.r#where {
         Some(text) => Some(checker.expr(text, lists, &with("f"))?),
@@ -422,7 +432,7 @@ fn fact_kind(
             checker.unknown(
                 from,
                 "source of facts",
-                ["dmesg", "stdout", "stderr", "witness", "btf"],
+                ["dmesg", "stdout", "stderr", "witness", "btf", "bugs"],
             );
             None
         }

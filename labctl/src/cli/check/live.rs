@@ -82,6 +82,25 @@ pub(crate) async fn grade_live(
     Ok((graded, environment))
 }
 
+/// Runs an experiment that nobody is graded by.
+pub(crate) async fn observe(bench: &Bench<'_>, exercise: &Exercise) -> Result<(Evidence, RunDir), Failure> {
+    let nonce = format!("{:016x}", rand::random::<u64>());
+    let run_dir = RunDir::create(
+        &bench.context.settings.runs_dir(),
+        &stamp(),
+        exercise.id.as_str(),
+        &nonce[..8],
+    )?;
+    let mut evidence = Evidence::new(&exercise.full_name(), &bench.submission.seed);
+    evidence.draws = exercise.draw(&nonce);
+    run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut None).await?;
+    let json = evidence
+        .to_json()
+        .map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
+    fs::write(run_dir.evidence(), json)?;
+    Ok((evidence, run_dir))
+}
+
 async fn run(
     bench: &Bench<'_>,
     exercise: &Exercise,
@@ -153,35 +172,39 @@ async fn in_guest(
         cancel: &bench.context.cancel,
         events: &bench.context.events,
     };
-    evidence.types = types(bench, exercise).await?;
+    ask_kernel(bench, exercise, evidence).await?;
     *evidence = record(lab, &inputs, evidence.clone()).await?;
     Ok(())
 }
 
-/// The structures that the exercise asks for, from the kernel that was booted.
-async fn types(bench: &Bench<'_>, exercise: &Exercise) -> Result<BTreeMap<String, StructLayout>, Failure> {
-    let names: Vec<String> = exercise.structs().into_iter().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
+/// What the exercise asks of the kernel's own file rather than of the guest.
+async fn ask_kernel(bench: &Bench<'_>, exercise: &Exercise, evidence: &mut Evidence) -> Result<(), Failure> {
+    let own = |names: Vec<&str>| -> Vec<String> { names.into_iter().map(str::to_owned).collect() };
+    let (structs, functions) = (own(exercise.structs()), own(exercise.origins()));
+    if structs.is_empty() && functions.is_empty() {
+        return Ok(());
     }
     let kernel = bench.ready.kernel.kernel.clone();
-    let layouts = lab::blocking(move || Ok(kernel.layouts(&names)?)).await?;
-    let layout = |layout: lab_btf::Layout| StructLayout {
-        size: layout.size,
-        members: layout
-            .members
-            .into_iter()
-            .map(|member| MemberLayout {
-                name: member.name,
-                offset: member.offset,
-                size: member.size,
-            })
-            .collect(),
-    };
-    Ok(layouts
+    let (layouts, origins) =
+        lab::blocking(move || Ok((kernel.layouts(&structs)?, kernel.origins(&functions)?))).await?;
+    evidence.origins = origins;
+    evidence.types = layouts
         .into_iter()
         .map(|(name, found)| (name, layout(found)))
-        .collect())
+        .collect();
+    Ok(())
+}
+
+fn layout(found: lab_btf::Layout) -> StructLayout {
+    let members = found.members.into_iter().map(|member| MemberLayout {
+        name: member.name,
+        offset: member.offset,
+        size: member.size,
+    });
+    StructLayout {
+        size: found.size,
+        members: members.collect(),
+    }
 }
 
 async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {

@@ -199,7 +199,7 @@ async fn grade_all(
         if shared.is_none() {
             let host = lab::host(context, check.shape.accel).await?;
             let ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
-            refuse_unfit(exercise, &ready.kernel.kernel)?;
+            lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
             let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
             shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), workshop));
         }
@@ -209,7 +209,7 @@ async fn grade_all(
         let Some(plain) = by_layers.get(&Vec::new()) else {
             continue;
         };
-        refuse_unfit(exercise, &plain.kernel.kernel)?;
+        lab::refuse_unfit(exercise, &plain.kernel.kernel)?;
         if !by_layers.contains_key(&exercise.layers) {
             let ready = lab::with_layers(loaded, module, plain, &exercise.layers).await?;
             by_layers.insert(exercise.layers.clone(), ready);
@@ -229,24 +229,4 @@ async fn grade_all(
         environment = environment.or(seen);
     }
     Ok((environment, graded))
-}
-
-/// An exercise that this kernel cannot run, by the name of what is missing.
-fn refuse_unfit(exercise: &Exercise, kernel: &crate::kernel::Kernel) -> Result<(), Failure> {
-    let missing: Vec<_> = exercise
-        .needs
-        .iter()
-        .filter(|need| !kernel.features.contains(*need))
-        .map(String::as_str)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let what = format!(
-        "{} needs what the kernel {} lacks: {}",
-        exercise.id,
-        kernel.name,
-        missing.join(", ")
-    );
-    Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
 }

@@ -13,6 +13,7 @@ mod list;
 mod lock;
 mod pull;
 mod push;
+mod run;
 mod ssh;
 mod ssh_config;
 mod status;
@@ -66,6 +67,7 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
+        Command::Run { what, shape, format } => run::run(context, &what, &shape, format).await,
         Command::Lock { what } => lock::run(context, &what).await,
         Command::Kernel(command) => kernel::run(context, command).await,
         Command::Image(command) => image::run(context, command).await,
