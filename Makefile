@@ -24,9 +24,10 @@ fmt:
 clippy:
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 
-# Pure tests, recorded corpora, fakes, command-line transcripts, and real guests under TCG.
+# Pure tests, recorded corpora, fakes, command-line transcripts, and real guests under TCG; and no process or file of
+# theirs that stays.
 unit:
-	$(CARGO) test --locked --workspace --all-features
+	@scripts/leaves-nothing $(CARGO) test --locked --workspace --all-features
 
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -2,12 +2,16 @@
 """Boot table: how long a kernel takes to init and to SSH, and what it costs in processor seconds.
 
     boot.py run   [--runs N] [--key KEY] NAME=KERNEL:INITRD[:WORDS] ...
+    boot.py up    [--runs N] [--labctl PROGRAM] [--module NAME] [--kernel NAME]
     boot.py build --root TOOLCHAIN --tree BUILD [--jobs N] [-- TARGET ...]
 
 `run` boots every named kernel N times, in turns, so that a busy moment of the host falls on all of them alike, and prints minimum
 and median. On a shared machine compare the processor seconds: the wall clock counts the neighbours' work too. An initrd that
 prints guest tools' stage lines on its console is all it needs; with KEY (an SSH private key the guest trusts) a finished handshake
 is timed as well. WORDS are added to the kernel's command line.
+
+`up` compares a warm `labctl up` with the very same QEMU command line started by hand, in turns: from the start of the program to
+the first command that ran over SSH. It prints both, their ratio, and what `up` takes besides.
 
 `build` runs make in BUILD, inside bubblewrap on TOOLCHAIN, and prints user + system seconds. A clean tree gives the figure for
 kernel.yaml; a finished one gives the cost of doing nothing.
@@ -125,6 +129,83 @@ def run(args):
     return 0 if all(len(boots) == args.runs for boots in results.values()) else 1
 
 
+def by_hand(command, folder, port, key, limit):
+    """Seconds from starting `command` in `folder` to the first command over SSH."""
+    console = os.path.join(folder, "console.log")
+    start = time.monotonic()
+    qemu = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        announced = False
+        while time.monotonic() - start < limit and qemu.poll() is None:
+            if not announced and os.path.exists(console):
+                with open(console, "rb") as file:
+                    announced = b"labctl-init: stage sshd " in file.read()
+            if announced and handshake(port, key):
+                return time.monotonic() - start
+            time.sleep(0.005)
+        return None
+    finally:
+        qemu.kill()
+        qemu.wait()
+
+
+def up(args):
+    ups, hands, guests = [], [], []
+    with tempfile.TemporaryDirectory() as state:
+        environment = os.environ | {"XDG_STATE_HOME": state, "XDG_RUNTIME_DIR": state}
+        labctl = [args.labctl]
+
+        def call(*words):
+            return subprocess.run(labctl + list(words), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+        for turn in range(args.runs + 1):
+            start = time.monotonic()
+            done = call("up", args.module, "--kernel", args.kernel)
+            elapsed = time.monotonic() - start
+            if done.returncode:
+                print(done.stderr, file=sys.stderr)
+                return 1
+            took = re.search(r"is up, (\d+) ms of its own time \(([0-9.]+) s\)", done.stderr)
+            config = call("ssh-config", args.module).stdout
+            key = re.search(r"IdentityFile \"?([^\n\"]+)", config)[1]
+            instance = os.path.dirname(key)
+            with tempfile.TemporaryDirectory() as folder:
+                pid = next(
+                    pid for pid in filter(str.isdigit, os.listdir("/proc"))
+                    if os.path.exists(f"/proc/{pid}/cwd") and os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(instance)
+                )
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    words = file.read().decode().split("\0")[:-1]
+                port = free_port()
+                command, skip = [], False
+                for index, word in enumerate(words):
+                    if skip:
+                        skip = False
+                    elif word in ("-chardev", "-mon") and "qmp" in words[index + 1]:
+                        skip = True
+                    else:
+                        command.append(re.sub(r"hostfwd=tcp:127.0.0.1:\d+-", f"hostfwd=tcp:127.0.0.1:{port}-", word))
+                for name in ("initrd", os.path.basename(key)):
+                    subprocess.run(["cp", "-p", os.path.join(instance, name), folder], check=True)
+                command = [word.replace(os.path.join(instance, "initrd"), os.path.join(folder, "initrd")) for word in command]
+                call("down", args.module)
+                hand = by_hand(command, folder, port, os.path.join(folder, os.path.basename(key)), args.limit)
+            if hand is None:
+                print("by hand: no SSH", file=sys.stderr)
+                return 1
+            # The first turn fills caches: the store's, and the host's page cache.
+            if turn:
+                ups.append(elapsed)
+                hands.append(hand)
+                guests.append(int(took[1]) / 1000 if took else 0.0)
+    cell = lambda values: f"{min(values):.2f} / {statistics.median(values):.2f}"
+    pairs = [up / hand for up, hand in zip(ups, hands)]
+    rest = [up - hand for up, hand in zip(ups, hands)]
+    print(f"{'seconds (minimum / median)':30}{'labctl up':>14}{'by hand':>14}{'ratio':>14}{'difference':>16}{'guest: sshd':>14}")
+    print(f"{args.module + ' on ' + args.kernel:30}{cell(ups):>14}{cell(hands):>14}{cell(pairs):>14}{cell(rest):>16}{cell(guests):>14}")
+    return 0
+
+
 def build(args):
     # bubblewrap leaves before its child is accounted for, so the shell inside has to do the timing.
     script = 'TIMEFORMAT="%U %S %R"; time make "$@" >&2'
@@ -158,6 +239,13 @@ def main():
     command.add_argument("--limit", type=float, default=120, help="seconds after which a boot has failed")
     command.add_argument("kernels", nargs="+")
     command.set_defaults(do=run)
+    command = commands.add_parser("up")
+    command.add_argument("--runs", type=int, default=5)
+    command.add_argument("--labctl", default="target/release/labctl")
+    command.add_argument("--module", default="module7")
+    command.add_argument("--kernel", default="lab-6.12")
+    command.add_argument("--limit", type=float, default=120)
+    command.set_defaults(do=up)
     command = commands.add_parser("build")
     command.add_argument("--root", required=True)
     command.add_argument("--tree", required=True)

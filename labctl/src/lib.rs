@@ -24,6 +24,7 @@ pub mod grade;
 pub mod guest;
 pub mod image;
 pub mod kernel;
+pub mod lint;
 pub mod report;
 pub mod run_dir;
 pub mod sandbox;

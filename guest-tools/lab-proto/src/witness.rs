@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! {"witness":1,"kernel":"6.12.107-lab"}
+//! {"probe":"_copy_from_iter","at":"return","addr":"0xffff…","error":null}
 //! {"seq":1,"ns":…,"cpu":0,"pid":176,"tgid":176,"comm":"sender","func":"_copy_from_iter","addr":"0xffff…",…}
+//! {"seq":2,"ns":…,"event":"ip_rcv","skb":"0xffff…","data":"0xffff…",…}
 //! {"dropped":3}
 //! ```
 //!
@@ -13,6 +15,8 @@ use std::fmt;
 
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::packet::{Event, Probe};
 
 /// The format's version, in [`Header::witness`].
 pub const VERSION: u32 = 1;
@@ -53,6 +57,9 @@ pub struct Record {
     pub comm: String,
     /// Which of the two functions.
     pub func: Func,
+    /// The argument registers, as they were at the function's first instruction.
+    #[serde(default)]
+    pub regs: Option<Regs>,
     /// The kernel buffer: destination of `_copy_from_iter`, source of `_copy_to_iter`.
     pub addr: Address,
     /// The bytes asked for.
@@ -68,6 +75,24 @@ pub struct Record {
     /// The first bytes of the kernel buffer, at most [`crate::record::DATA_BYTES`].
     #[serde(with = "hex_bytes")]
     pub data: Vec<u8>,
+    /// The followed packet in whose buffer `addr` lies.
+    #[serde(default)]
+    pub skb: Option<Address>,
+    /// The names of the functions on the stack, from the probed one outwards, where these were asked for.
+    #[serde(default)]
+    pub stack: Option<Vec<String>>,
+}
+
+/// The registers of a call's first three arguments on x86-64, unconverted, named as in `struct pt_regs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regs {
+    /// The kernel buffer.
+    pub di: Address,
+    /// The number of bytes.
+    pub si: Address,
+    /// The `struct iov_iter`.
+    pub dx: Address,
 }
 
 /// The probed function, named as the kernel names it (`lib/iov_iter.c`).
@@ -179,8 +204,12 @@ mod hex_bytes {
 pub enum WitnessLine {
     /// The first line.
     Header(Header),
+    /// Where a probe sits.
+    Probe(Probe),
     /// A copy.
     Record(Box<Record>),
+    /// A packet on its way.
+    Event(Box<Event>),
     /// The ring was full.
     Dropped(Dropped),
 }
@@ -203,12 +232,14 @@ impl WitnessLine {
     ///
     /// A line that is not JSON, has an unknown or missing key, or a header of another version.
     pub fn parse(line: &str) -> Result<Self, LineError> {
-        /// The keys by which the three shapes differ. Deciding by key keeps serde's precise message, which
+        /// The keys by which the shapes differ. Deciding by key keeps serde's precise message, which
         /// an untagged enum would replace by "did not match any variant".
         #[derive(Deserialize)]
         struct Shape {
             witness: Option<u32>,
             dropped: Option<u64>,
+            probe: Option<String>,
+            event: Option<String>,
         }
         match serde_json::from_str(line)? {
             Shape {
@@ -219,6 +250,8 @@ impl WitnessLine {
                 witness: Some(other), ..
             } => Err(LineError::Version(other)),
             Shape { dropped: Some(_), .. } => Ok(Self::Dropped(serde_json::from_str(line)?)),
+            Shape { probe: Some(_), .. } => Ok(Self::Probe(serde_json::from_str(line)?)),
+            Shape { event: Some(_), .. } => Ok(Self::Event(serde_json::from_str(line)?)),
             Shape { .. } => Ok(Self::Record(serde_json::from_str(line)?)),
         }
     }
@@ -230,8 +263,9 @@ mod tests {
 
     const RECORD: &str = concat!(
         r#"{"seq":1,"ns":5000000000,"cpu":0,"pid":176,"tgid":176,"comm":"sender","func":"_copy_from_iter","#,
+        r#""regs":{"di":"0xff256beabe44562c","si":"0xd","dx":"0xff67d17e0046fd90"},"#,
         r#""addr":"0xff256beabe44562c","len":13,"iter":"ubuf","user":"0x7fffc90924a2","ret":13,"dur_ns":812,"#,
-        r#""data":"48454c4c4f5f4e4554574f524b"}"#
+        r#""data":"48454c4c4f5f4e4554574f524b","skb":"0xff256beabe440a00","stack":["_copy_from_iter","udp_sendmsg"]}"#
     );
 
     fn record() -> Record {
@@ -243,6 +277,11 @@ mod tests {
             tgid: 176,
             comm: "sender".to_owned(),
             func: Func::CopyFromIter,
+            regs: Some(Regs {
+                di: Address(0xff25_6bea_be44_562c),
+                si: Address(13),
+                dx: Address(0xff67_d17e_0046_fd90),
+            }),
             addr: Address(0xff25_6bea_be44_562c),
             len: 13,
             iter: IterKind::Ubuf,
@@ -250,6 +289,8 @@ mod tests {
             ret: 13,
             dur_ns: 812,
             data: b"HELLO_NETWORK".to_vec(),
+            skb: Some(Address(0xff25_6bea_be44_0a00)),
+            stack: Some(vec!["_copy_from_iter".to_owned(), "udp_sendmsg".to_owned()]),
         }
     }
 
@@ -290,6 +331,37 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_what_was_not_asked_for_is_one_too() {
+        let (head, rest) = RECORD.split_once("\"regs\"").unwrap();
+        let (_, rest) = rest.split_once("},").unwrap();
+        let (rest, _) = rest.split_once(",\"skb\"").unwrap();
+        match WitnessLine::parse(&format!("{head}{rest}}}")).unwrap() {
+            WitnessLine::Record(read) => {
+                assert_eq!((read.regs, read.skb, read.stack), (None, None, None));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn probes_and_packets_have_lines_of_their_own() {
+        let probe = r#"{"probe":"kfree_skbmem","at":"entry","addr":null,"error":2}"#;
+        match WitnessLine::parse(probe).unwrap() {
+            WitnessLine::Probe(read) => assert_eq!(serde_json::to_string(&read).unwrap(), probe),
+            other => panic!("{other:?}"),
+        }
+        let event = concat!(
+            r#"{"seq":9,"ns":1,"cpu":0,"pid":1,"tgid":1,"comm":"sender","event":"ip_rcv","skb":"0xff10","sock":null,"#,
+            r#""head":"0xff00","data":"0xff10","tail":"0xff20","end":"0xff40","len":16,"data_len":0,"truesize":320,"#,
+            r#""headroom":16,"tailroom":32}"#
+        );
+        match WitnessLine::parse(event).unwrap() {
+            WitnessLine::Event(read) => assert_eq!(serde_json::to_string(&read).unwrap(), event),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn another_version_is_named() {
         let error = WitnessLine::parse(r#"{"witness":2,"kernel":"7.0","more":1}"#).unwrap_err();
         assert_eq!(error.to_string(), "the witness speaks version 2, expected 1");
@@ -311,6 +383,7 @@ mod tests {
             &RECORD.replace("0xff256beabe44562c", "0x+f256beabe44562"),
             &RECORD.replace("0xff256beabe44562c", "0x1ff256beabe44562c"),
             &RECORD.replace("0xff256beabe44562c", "0x"),
+            &RECORD.replace("\"dx\"", "\"cx\""),
             &RECORD.replace("4845", "484"),
             &RECORD.replace("4845", "48g5"),
             &RECORD.replace("_copy_from_iter", "copy_from_iter"),

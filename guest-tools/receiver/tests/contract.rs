@@ -16,9 +16,14 @@ fn free_port() -> u16 {
 
 /// Runs the receiver, sends it the message as soon as it says that it listens, and returns its two parts.
 fn receive(message: &[u8]) -> (String, Vec<u8>) {
+    receive_all(&[], &[message])
+}
+
+fn receive_all(arguments: &[&str], messages: &[&[u8]]) -> (String, Vec<u8>) {
     let port = free_port();
     let mut child = Command::new(env!("CARGO_BIN_EXE_receiver"))
         .arg(port.to_string())
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -28,7 +33,9 @@ fn receive(message: &[u8]) -> (String, Vec<u8>) {
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.send_to(message, (Ipv4Addr::LOCALHOST, port)).unwrap();
+    for message in messages {
+        socket.send_to(message, (Ipv4Addr::LOCALHOST, port)).unwrap();
+    }
 
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
@@ -48,6 +55,12 @@ fn the_first_line_promises_a_bound_port_and_shows_a_user_address() {
         "{address:#x} is no user address"
     );
     assert_eq!(rest, b"Received 13 bytes: HELLO_NETWORK\n");
+}
+
+#[test]
+fn with_a_count_it_receives_as_many_and_tells_their_sizes() {
+    let (_, rest) = receive_all(&["2"], &[b"HELLO", b"HELLO_NETWORK"]);
+    assert_eq!(rest, b"Received 5 bytes\nReceived 13 bytes\n");
 }
 
 #[test]

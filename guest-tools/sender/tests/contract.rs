@@ -68,6 +68,19 @@ fn the_largest_datagram_goes_through_and_a_larger_one_is_refused() {
 }
 
 #[test]
+fn each_size_is_a_datagram_filled_with_the_message() {
+    let (socket, port) = listener();
+    assert!(sender(&[&port, "abc", "7", "2"]).status.success());
+    assert_eq!(received(&socket), b"abcabca");
+    assert_eq!(received(&socket), b"ab");
+
+    for sizes in [&["65508"][..], &["3", "x"]] {
+        let output = sender(&[&[port.as_str(), "abc"], sizes].concat());
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
 fn a_bad_port_is_named_on_standard_error() {
     for port in ["", "port", "65536", "-1"] {
         let output = sender(&[port]);

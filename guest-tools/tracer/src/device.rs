@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, bail};
-use lab_proto::record::RECORD_BYTES;
+use lab_proto::record::{MAX_TEXT_BYTES, RECORD_BYTES};
 use nix::libc::O_NONBLOCK;
 
 const PATH: &str = "/dev/witness";
@@ -25,7 +25,7 @@ pub(crate) enum Readiness {
 /// The open device.
 pub(crate) struct Device {
     file: File,
-    buffer: [[u8; RECORD_BYTES]; BATCH_RECORDS],
+    buffer: Vec<u8>,
 }
 
 impl Device {
@@ -34,7 +34,7 @@ impl Device {
         match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(PATH) {
             Ok(file) => Ok(Self {
                 file,
-                buffer: [[0; RECORD_BYTES]; BATCH_RECORDS],
+                buffer: vec![0; BATCH_RECORDS * (RECORD_BYTES + MAX_TEXT_BYTES)],
             }),
             Err(e) if e.kind() == ErrorKind::NotFound => bail!("no `{PATH}`: is witness.ko loaded?"),
             Err(e) if e.kind() == ErrorKind::ResourceBusy => bail!("`{PATH}` has a reader already"),
@@ -43,12 +43,12 @@ impl Device {
     }
 
     /// The records that are there; `None` if there are none.
-    pub(crate) fn read(&mut self) -> io::Result<Option<&[[u8; RECORD_BYTES]]>> {
+    pub(crate) fn read(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
-            match self.file.read(self.buffer.as_flattened_mut()) {
+            match self.file.read(&mut self.buffer) {
                 Ok(0) => return Ok(None),
                 // The module returns whole records only.
-                Ok(bytes) => return Ok(Some(&self.buffer[..bytes / RECORD_BYTES])),
+                Ok(bytes) => return Ok(Some(&self.buffer[..bytes])),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),

@@ -102,11 +102,10 @@ fn memo_path(lock: &LockFile, store: &Store) -> std::path::PathBuf {
 fn remember(lock: &LockFile, current: &LockFile, store: &Store) -> Result<(), FetchError> {
     let path = memo_path(lock, store);
     let failed = |error| FetchError::Store(StoreError::io("remember the drift")(error));
-    let folder = path.parent().unwrap_or(store.root());
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut file, current.to_text().as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let staging = store.stage("drift")?;
+    let part = staging.path().join("lock");
+    fs_err::write(&part, current.to_text()).map_err(failed)?;
+    fs_err::rename(part, path).map_err(failed)
 }
 
 /// What an earlier run resolved `lock` to. Only useful while the store has its packages.

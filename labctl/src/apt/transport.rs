@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::proxy::Proxies;
 use crate::supervise::{Cancel, Cancelled};
 
 /// How to reach mirrors.
@@ -17,8 +18,8 @@ pub struct TransportConfig {
     pub connect: Duration,
     /// Between two chunks.
     pub stall: Duration,
-    /// `http://host:port`; none is used if none is given, whatever the environment says.
-    pub proxy: Option<String>,
+    /// None is used but these, whatever the environment says.
+    pub proxies: Proxies,
     /// Tries of one transfer, the first included.
     pub attempts: u32,
     /// Before the second try; twice as long before each further one.
@@ -31,7 +32,7 @@ impl Default for TransportConfig {
             connect: Duration::from_secs(20),
             // A busy mirror pauses; one that is silent for this long will not come back by waiting.
             stall: Duration::from_secs(30),
-            proxy: None,
+            proxies: Proxies::default(),
             attempts: 5,
             backoff: Duration::from_millis(500),
         }
@@ -95,30 +96,50 @@ enum Message {
 /// Clones share their connections.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
-    agent: ureq::Agent,
+    /// With no proxy, with that for `http:`, with that for `https:`.
+    agents: [ureq::Agent; 3],
     config: TransportConfig,
 }
 
 impl Transport {
     pub(super) fn new(config: &TransportConfig) -> Result<Transport, TransferError> {
-        let proxy = config.proxy.as_ref().filter(|proxy| !proxy.is_empty());
-        let proxy = proxy
-            .map(|proxy| ureq::Proxy::new(proxy).map_err(|_| TransferError::Proxy { proxy: proxy.clone() }))
-            .transpose()?;
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            // Set even when there is none: the library's default is to ask the environment.
-            .proxy(proxy)
-            .user_agent(concat!("labctl/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(config.connect))
-            .timeout_recv_response(Some(config.connect))
-            .timeout_per_read(Some(config.stall))
-            .build()
-            .new_agent();
+        let agent = |proxy: Option<&String>| -> Result<ureq::Agent, TransferError> {
+            let proxy = proxy
+                .filter(|proxy| !proxy.is_empty())
+                .map(|proxy| {
+                    ureq::Proxy::new(proxy).map_err(|_| TransferError::Proxy { proxy: proxy.clone() })
+                })
+                .transpose()?;
+            let agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                // Set even when there is none: the library's default is to ask the environment.
+                .proxy(proxy)
+                .user_agent(concat!("labctl/", env!("CARGO_PKG_VERSION")))
+                .timeout_connect(Some(config.connect))
+                .timeout_recv_response(Some(config.connect))
+                .timeout_per_read(Some(config.stall))
+                .build()
+                .new_agent();
+            Ok(agent)
+        };
+        let proxies = &config.proxies;
         Ok(Transport {
-            agent,
+            agents: [
+                agent(None)?,
+                agent(proxies.http.as_ref())?,
+                agent(proxies.https.as_ref())?,
+            ],
             config: config.clone(),
         })
+    }
+
+    fn agent(&self, url: &str) -> &ureq::Agent {
+        let [direct, http, https] = &self.agents;
+        match self.config.proxies.for_url(url) {
+            None => direct,
+            Some(_) if url.starts_with("https:") => https,
+            Some(_) => http,
+        }
     }
 
     pub(super) fn config(&self) -> &TransportConfig {
@@ -129,7 +150,7 @@ impl Transport {
     pub(super) fn open(&self, url: &str, offset: u64) -> Transfer {
         // A few chunks ahead: enough to keep a fast line busy, little enough to forget.
         let (sender, receiver) = sync_channel(8);
-        let (agent, thread_url) = (self.agent.clone(), url.to_owned());
+        let (agent, thread_url) = (self.agent(url).clone(), url.to_owned());
         std::thread::spawn(move || {
             let outcome = match thread_url.strip_prefix("file://") {
                 Some(path) => send_file(path, &thread_url, offset, &sender),
@@ -356,7 +377,10 @@ mod tests {
     #[test]
     fn a_bad_proxy_is_named() {
         let config = TransportConfig {
-            proxy: Some("::::".into()),
+            proxies: Proxies {
+                http: Some("::::".into()),
+                ..Proxies::default()
+            },
             ..TransportConfig::default()
         };
         assert!(matches!(

@@ -11,6 +11,7 @@ use super::WORKSPACE;
 use super::compiled::{Compiled, Record};
 use super::diagnostic::{Diagnostic, Severity, parse_gcc};
 use super::modpost::parse_modpost;
+use super::modules::with_debug_info;
 use super::sources::SourceSet;
 use crate::deadline::Deadline;
 use crate::digest::{Digest, InputHasher};
@@ -37,6 +38,8 @@ pub enum CompileError {
     BadName { name: String },
     #[error("the source file `{path}` of `{name}` is not in the workspace")]
     NoSource { name: String, path: String },
+    #[error("strip does not take the compiled modules: {log}")]
+    NotStripped { log: String },
     #[error("`{path}` cannot be read as a module with debug information")]
     NotAModule {
         path: String,
@@ -212,6 +215,10 @@ impl Attempt {
         };
         for (name, file) in self.built {
             let kept = file.rsplit('/').next().unwrap_or(&file).to_owned();
+            let debug = with_debug_info(&build.join(&file));
+            if debug.exists() {
+                fs::rename(debug, with_debug_info(&entry.join(&kept)))?;
+            }
             fs::rename(build.join(&file), entry.join(&kept))?;
             record.outputs.insert(name, kept);
         }

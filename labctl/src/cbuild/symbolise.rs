@@ -8,6 +8,7 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
 use super::compiler::{CompileError, Compiler};
 use super::diagnostic::student_path;
+use super::modules::with_debug_info;
 use crate::supervise::Cancel;
 
 /// Where the module lies inside the sandbox.
@@ -58,7 +59,7 @@ struct Place {
 }
 
 impl Compiler {
-    /// Resolves `addresses` in the module `ko`, in order.
+    /// Resolves `addresses` in the module `ko`, in order, with the debug information that was kept beside it.
     ///
     /// # Errors
     /// [`CompileError::NotAModule`], or when the sandbox fails.
@@ -68,6 +69,8 @@ impl Compiler {
         addresses: &[CodeAddress],
         cancel: &Cancel,
     ) -> Result<Vec<Resolved>, CompileError> {
+        let debug = with_debug_info(ko);
+        let ko = if debug.exists() { &debug } else { ko };
         let bytes = fs::read(ko).map_err(CompileError::io("read a module"))?;
         let places = locate(&bytes, addresses).map_err(|source| CompileError::NotAModule {
             path: ko.display().to_string(),

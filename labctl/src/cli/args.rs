@@ -16,9 +16,15 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit status:
-  0 passed or done · 1 an exercise was not passed · 2 usage · 3 course, workspace or lock invalid ·
-  4 this host cannot (the message has the fix) · 5 inconclusive: infrastructure failed · 70 a bug in labctl ·
-  130 interrupted. `exec` and `ssh` end with the status of the program in the guest.";
+    0  passed, or done
+    1  an exercise was not passed
+    2  the command line is wrong
+    3  the course, the workspace or a lock is invalid
+    4  this host cannot do it; the message has the fix
+    5  inconclusive: the infrastructure failed
+   70  a bug in labctl
+  130  interrupted
+`exec` and `ssh` end with the status of the program in the guest.";
 
 /// What every verb takes.
 #[derive(Debug, Args)]
@@ -39,7 +45,13 @@ pub struct Global {
     )]
     pub mirror: Option<String>,
     /// The folder with `labs.yaml`; by default found upward from here, else the course built in.
-    #[arg(long, env = "LABCTL_COURSE", global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        env = "LABCTL_COURSE",
+        global = true,
+        value_name = "DIR",
+        hide_env_values = true
+    )]
     pub course: Option<PathBuf>,
     /// Make a package that the mirror no longer has an error, instead of taking its successor.
     #[arg(long, global = true)]
@@ -78,7 +90,9 @@ pub enum FactsFormat {
 pub enum AccelChoice {
     /// KVM where a guest has proved it on this host, else TCG.
     Auto,
+    /// The processor's virtualisation; an error where it cannot run a guest.
     Kvm,
+    /// Emulation: slower, and works everywhere.
     Tcg,
 }
 
@@ -86,11 +100,13 @@ pub enum AccelChoice {
 pub enum Command {
     /// Check what this host can do, and say how to mend what it cannot.
     Doctor {
+        /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
     /// List modules, exercises and running guests.
     List {
+        /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
@@ -112,20 +128,26 @@ pub enum Command {
     },
     /// Say how the running guests are.
     Status {
+        /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
     /// Open a terminal in a guest, or run one command there.
     Ssh {
+        /// The guest's module; may be left out when only one guest runs.
         module: Option<String>,
         /// The command and its arguments; a login shell without them.
         #[arg(last = true)]
         command: Vec<String>,
     },
     /// Print a configuration that lets ssh, scp, sftp, rsync and editors in.
-    SshConfig { module: Option<String> },
+    SshConfig {
+        /// The guest's module; may be left out when only one guest runs.
+        module: Option<String>,
+    },
     /// Run a program in a guest: its input, output, errors and exit status are this command's.
     Exec {
+        /// The guest's module; may be left out when only one guest runs.
         module: Option<String>,
         /// In a guest that lives for this command only.
         #[arg(long)]
@@ -162,6 +184,7 @@ pub enum Command {
     },
     /// Print a guest's kernel log, as the host recorded it from the first line.
     Dmesg {
+        /// The guest's module; may be left out when only one guest runs.
         module: Option<String>,
         /// Go on printing new lines until interrupted or until the guest ends.
         #[arg(long, short)]
@@ -169,6 +192,7 @@ pub enum Command {
     },
     /// Stop a guest.
     Down {
+        /// The guest's module; may be left out when there is only one guest.
         module: Option<String>,
         /// Stop every guest.
         #[arg(long, conflicts_with = "module")]
@@ -185,6 +209,29 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = FactsFormat::Human)]
         format: FactsFormat,
     },
+    /// Say one step more about an exercise that you are stuck in.
+    Hint {
+        /// The exercise.
+        exercise: String,
+        /// The workspace; by default the one found upward from here.
+        #[arg(long, value_name = "DIR")]
+        workspace: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// For authors: check that a course is what it promises, down to every known wrong answer.
+    Lint(Lint),
+    /// For authors: print the JSON Schema of a kind of file, for an editor.
+    Schema {
+        /// The kind of file; a list of them by default.
+        kind: Option<SchemaKind>,
+        /// For `answers`: whose.
+        #[arg(value_name = "EXERCISE")]
+        exercise: Option<String>,
+        /// Write all of them into this folder, as `<kind>.json`.
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["kind", "exercise"])]
+        write: Option<PathBuf>,
+    },
     /// Resolve the packages of kernels and images anew and write their lock files.
     Lock {
         /// `kernels/NAME` or `images/NAME`; all of them by default.
@@ -197,7 +244,10 @@ pub enum Command {
     #[command(subcommand)]
     Image(ImageCommand),
     /// Print a completion script for a shell.
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell that is to read it.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which guest.
@@ -207,7 +257,7 @@ pub struct Shape {
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
     /// How the guest's processor is provided.
-    #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto)]
+    #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto, hide_env_values = true)]
     pub accel: AccelChoice,
 }
 
@@ -247,14 +297,55 @@ pub struct Check {
     /// Other numbers for the worksheets than the lesson's.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
+    /// For people, for programs, or for CI.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A module or an exercise; the whole course by default.
+    #[arg(value_name = "MODULE|EXERCISE")]
+    pub what: Option<String>,
+    /// How many seeds to try: the lesson's numbers and others.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub seeds: u32,
+    /// Also run the solution, the skeleton and every mutant in guests; a host that cannot is an error.
+    #[arg(long)]
+    pub live: bool,
+    #[command(flatten)]
+    pub shape: Shape,
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum SchemaKind {
+    /// `labs.yaml`.
+    Course,
+    /// `labs/<module>/exercises/<id>.yaml`.
+    Exercise,
+    /// `labs/<module>/mutants/<id>.yaml`.
+    Mutant,
+    /// `labs/<module>/mistakes.yaml`.
+    Mistakes,
+    /// `kernels/<name>/kernel.yaml`.
+    Kernel,
+    /// `images/<name>/image.yaml`.
+    Image,
+    /// `answers/<exercise>.yaml` in a workspace.
+    Answers,
+    /// `workspace.yaml`.
+    Workspace,
+    /// What `check --format json` prints.
+    Result,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum KernelCommand {
     /// Build or unpack a kernel into the store.
     Build {
+        /// As `labctl kernel ls` lists it.
         name: String,
         /// Build it a second time elsewhere and compare the bytes.
         #[arg(long)]
@@ -262,6 +353,7 @@ pub enum KernelCommand {
     },
     /// List the course's kernels and whether they are built.
     Ls {
+        /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
@@ -271,6 +363,7 @@ pub enum KernelCommand {
 pub enum ImageCommand {
     /// Assemble an image into the store.
     Build {
+        /// As `labctl image ls` lists it.
         name: String,
         /// Assemble it a second time elsewhere and compare the bytes.
         #[arg(long)]
@@ -278,6 +371,7 @@ pub enum ImageCommand {
     },
     /// List the course's images and whether they are built.
     Ls {
+        /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },

@@ -20,10 +20,18 @@ pub(crate) struct Loaded {
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// Finds, reads and checks the course.
-pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
+/// Where the course lies (nowhere for the one built in), and its files, unchecked.
+pub(crate) fn files(context: &Context) -> Result<(Option<PathBuf>, CourseFiles), Failure> {
     let dir = match &context.settings.course {
-        Some(dir) => Some(context.settings.absolute(dir)),
+        Some(dir) => {
+            let dir = context.settings.absolute(dir);
+            if !dir.join(COURSE_FILE).is_file() {
+                let what = format!("{} is not a course: it has no {COURSE_FILE}", dir.display());
+                return Err(Failure::new(Exit::Invalid, what)
+                    .hint("without --course and LABCTL_COURSE, labctl looks upward from here"));
+            }
+            Some(dir)
+        }
         None => upward(&context.settings.current_dir, COURSE_FILE),
     };
     let files = match &dir {
@@ -33,6 +41,12 @@ pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
             .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
             .collect(),
     };
+    Ok((dir, files))
+}
+
+/// Finds, reads and checks the course.
+pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
+    let (dir, files) = files(context)?;
     let course = Course::load(&files).map_err(|errors| {
         let place = dir
             .as_ref()

@@ -82,6 +82,15 @@ impl Failure {
         self
     }
 
+    /// The same end, told as the answer to a request to stop.
+    pub(crate) fn interrupted(self) -> Self {
+        if self.exit == Exit::Interrupted {
+            self
+        } else {
+            Self::new(Exit::Interrupted, "interrupted")
+        }
+    }
+
     /// What failed, without the rest.
     pub(crate) fn headline(&self) -> &str {
         &self.what
@@ -103,7 +112,8 @@ impl Failure {
             // Continuation lines of one message are indented under it.
             let body = body.lines().map(safe).collect::<Vec<_>>().join("\n           ");
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{style}{label:>9}:{reset} {body}");
+            let colon = if label == "|" { "" } else { ":" };
+            let _ = writeln!(text, "{style}{label:>9}{colon}{reset} {body}");
         };
         if self.exit == Exit::Interrupted {
             line(bold, "stopped", &self.what);

@@ -4,7 +4,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::mirror;
 use crate::accel::AccelError;
-use crate::apt::{DownloadError, FetchError, IndexError, LockError, MirrorError, ResolveError, VerifyError};
+use crate::apt::{
+    DownloadError, FetchError, IndexError, LockError, MirrorError, ResolveError, TransferError, VerifyError,
+};
 use crate::cbuild::{CompileError, SourceError};
 use crate::exercise::RunError;
 use crate::guest::{ConnectError, CopyError, ExecError, TerminalError};
@@ -18,6 +20,10 @@ use crate::supervise::Cancelled;
 use crate::toolchain::ToolchainError;
 use crate::vm::{InstanceError, LaunchError, LeaseError, QemuError, WaitError};
 
+/// What to do about a full disk.
+const DISK_FULL: &str =
+    "the disk is full: free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to folders on a larger one";
+
 fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted")
 }
@@ -27,7 +33,10 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::StorageFull
+            && matches!(
+                io.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
         {
             return true;
         }
@@ -39,8 +48,7 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 /// A failure of the host or of the infrastructure, with what a full disk asks for.
 fn failed(exit: Exit, error: &(dyn std::error::Error + 'static)) -> Failure {
     if is_disk_full(error) {
-        return Failure::from_error(Exit::Host, error)
-            .hint("the disk is full: free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to folders on a larger one");
+        return Failure::from_error(Exit::Host, error).hint(DISK_FULL);
     }
     Failure::from_error(exit, error)
 }
@@ -63,10 +71,15 @@ plain! {
     SourceError => Exit::Invalid,
     LockError => Exit::Invalid,
     ResolveError => Exit::Invalid,
-    NotFound => Exit::Usage,
     crate::grade::GradeError => Exit::Invalid,
     crate::spec::expr::EvalError => Exit::Invalid,
     crate::guest::NulInCommand => Exit::Usage,
+}
+
+impl From<NotFound> for Failure {
+    fn from(error: NotFound) -> Self {
+        Self::from_error(Exit::Usage, &error).hint("`labctl list` shows modules and exercises")
+    }
 }
 
 impl From<Cancelled> for Failure {
@@ -88,7 +101,9 @@ impl From<StoreError> for Failure {
 impl From<RecipeError> for Failure {
     fn from(error: RecipeError) -> Self {
         let failure = Failure::from_error(Exit::Invalid, &error);
-        match error {
+        match &error {
+            RecipeError::Missing { what, .. } => Failure::from_error(Exit::Usage, &error)
+                .hint(format!("`labctl {what} ls` lists those of this course")),
             RecipeError::NoLock { .. } | RecipeError::StaleLock { .. } => {
                 failure.hint("`labctl lock` writes it")
             }
@@ -124,14 +139,31 @@ impl From<FetchError> for Failure {
 impl Failure {
     fn fetch(shown: &(dyn std::error::Error + 'static), error: &FetchError) -> Self {
         match error {
-            FetchError::Cancelled(_) => interrupted(),
+            FetchError::Cancelled(_)
+            | FetchError::Store(StoreError::Cancelled)
+            | FetchError::Transport(TransferError::Cancelled(_))
+            | FetchError::Download(DownloadError::Transfer {
+                source: TransferError::Cancelled(_),
+                ..
+            }) => interrupted().hint("what has arrived is kept, and the next run goes on from there"),
             FetchError::Mirror(_) => failed(Exit::Host, shown).hint(mirror::HINT),
             FetchError::Drift { .. } => failed(Exit::Invalid, shown)
                 .hint("`labctl lock` pins what the mirror has now; without --locked its successor is used"),
-            FetchError::Download(DownloadError::Digest { .. }) => failed(Exit::Host, shown)
-                .hint("the mirror served other bytes than are pinned; try another one with --mirror"),
-            _ => failed(Exit::Host, shown)
-                .hint("check the network; what has arrived is kept, and the next run goes on from there"),
+            FetchError::Download(DownloadError::Digest { .. } | DownloadError::Size { .. }) => {
+                failed(Exit::Inconclusive, shown)
+                    .hint("the mirror served other bytes than are pinned, and they were thrown away")
+                    .hint("try again, or name another mirror with --mirror URL")
+            }
+            FetchError::Download(DownloadError::Write { .. }) | FetchError::Store(_) => {
+                failed(Exit::Host, shown)
+            }
+            FetchError::Transport(TransferError::Proxy { .. }) => {
+                failed(Exit::Host, shown).hint("mend http_proxy, https_proxy or all_proxy in the environment")
+            }
+            FetchError::Download(_) | FetchError::Transport(_) => failed(Exit::Inconclusive, shown)
+                .hint("check the network; what has arrived is kept, and the next run goes on from there")
+                .hint("`labctl doctor` names the mirror; --mirror URL takes another one"),
+            _ => failed(Exit::Inconclusive, shown).hint("name another mirror with --mirror URL"),
         }
     }
 }
@@ -179,9 +211,15 @@ impl From<PrepareError> for Failure {
                         None => failure,
                     }
                 }
-                KernelError::Build { tail, log, .. } => failed(Exit::Inconclusive, &error)
-                    .excerpt(tail.iter().cloned())
-                    .logs(log.clone()),
+                KernelError::Build { tail, log, .. } => {
+                    let full = tail.iter().any(|line| line.contains("No space left on device"));
+                    let failure = if full {
+                        Failure::from_error(Exit::Host, &error).hint(DISK_FULL)
+                    } else {
+                        failed(Exit::Inconclusive, &error)
+                    };
+                    failure.excerpt(tail.iter().cloned()).logs(log.clone())
+                }
                 KernelError::Limit { log, .. } => failed(Exit::Inconclusive, &error).logs(log.clone()),
                 KernelError::Fragment(_) | KernelError::Unmet { .. } | KernelError::Unproved(_) => {
                     failed(Exit::Invalid, &error)

@@ -1,8 +1,5 @@
 //! From a module to a guest, with the settings of this command line.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use super::args::{AccelChoice, Shape as Asked};
 use super::context::Context;
 use super::course::{self, Loaded};
@@ -15,10 +12,11 @@ use crate::cbuild::Compiler;
 use crate::kernel::Kernel;
 use crate::sandbox::Bubblewrap;
 use crate::session::{
-    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, owned_name,
+    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Tools, owned_name,
 };
 use crate::spec::course::Module;
 use crate::spec::exercise::Exercise;
+use crate::spec::suggest::did_you_mean;
 use crate::vm::{self, Lease, Qemu};
 
 /// The host's side of every guest.
@@ -69,7 +67,11 @@ pub(crate) fn choose_kernel<'a>(module: &'a Module, asked: Option<&'a str>) -> R
         .collect();
     Err(Failure::new(
         Exit::Usage,
-        format!("{} does not run on the kernel `{asked}`", module.id),
+        format!(
+            "{} does not run on the kernel `{asked}`{}",
+            module.id,
+            did_you_mean(asked, others.iter().copied())
+        ),
     )
     .hint(format!("it runs on: {}", others.join(", "))))
 }
@@ -122,9 +124,10 @@ pub(crate) async fn with_layers(
     let shape = shape(module);
     let (ready, layers) = (ready.clone(), layers.to_vec());
     blocking(move || {
-        let bootable = ready
+        let mut bootable = ready
             .preparation
             .bootable(&recipe, &lock, &ready.kernel, &layers, shape)?;
+        bootable.tools = ready.bootable.tools.clone();
         Ok(Ready { bootable, ..ready })
     })
     .await
@@ -138,30 +141,20 @@ fn shape(module: &Module) -> Shape {
     }
 }
 
-/// The compiler and labctl's own tools for the guest.
-pub(crate) struct Workshop {
-    pub(crate) compiler: Compiler,
-    pub(crate) modules: BTreeMap<String, PathBuf>,
-    pub(crate) programs: BTreeMap<String, PathBuf>,
-}
-
-/// Makes the toolchain ready and compiles labctl's own modules for the kernel.
-pub(crate) async fn workshop(ready: &Ready, tool_modules: &[String]) -> Result<Workshop, Failure> {
-    let ready = ready.clone();
+/// Makes the toolchain ready, compiles labctl's own modules for the kernel, and has every guest that boots from
+/// `ready` begin with them.
+pub(crate) async fn equip(ready: &mut Ready, tool_modules: &[String]) -> Result<Compiler, Failure> {
+    let (preparation, kernel) = (ready.preparation.clone(), ready.kernel.clone());
     let names = tool_modules.to_vec();
-    blocking(move || {
-        let compiler = ready.preparation.compiler(&ready.kernel)?;
-        let modules = ready
-            .preparation
-            .own_modules(&ready.kernel.kernel, &compiler, &names)?;
-        let programs = ready.preparation.own_programs()?;
-        Ok(Workshop {
-            compiler,
-            modules,
-            programs,
-        })
+    let (compiler, tools) = blocking(move || {
+        let compiler = preparation.compiler(&kernel)?;
+        let modules = preparation.own_modules(&kernel.kernel, &compiler, &names)?;
+        let programs = preparation.own_programs()?;
+        Ok((compiler, Tools { programs, modules }))
     })
-    .await
+    .await?;
+    ready.bootable.tools = tools;
+    Ok(compiler)
 }
 
 /// Runs blocking work beside the runtime, so that signals and progress go on.
@@ -185,7 +178,8 @@ pub(crate) async fn boot_owned(
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let host = host(context, shape.accel).await?;
-    let ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
+    let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
+    equip(&mut ready, &loaded.course.tool_modules).await?;
     boot(context, &host, &ready.bootable, what).await
 }
 

@@ -64,12 +64,18 @@ async fn run(cli: Cli) -> Exit {
         output::error(&failure, colour);
         return failure.exit();
     }
-    let context = Context::new(settings, ui.clone(), cancel);
+    let context = Context::new(settings, ui.clone(), cancel.clone());
     let result = commands::dispatch(&context, cli.command).await;
     ui.clear();
     match result {
         Ok(exit) => exit,
         Err(failure) => {
+            // What fails after a stop was asked for fails because of that, however deep the layer that noticed.
+            let failure = if cancel.is_requested() {
+                failure.interrupted()
+            } else {
+                failure
+            };
             output::error(&failure, colour);
             failure.exit()
         }

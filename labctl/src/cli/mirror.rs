@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::apt::{ArchiveConfig, MirrorError, find_mirror};
+use crate::spec::yaml::Source;
 
 /// What to do when no mirror can be found.
 pub(crate) const HINT: &str =
@@ -30,12 +31,13 @@ pub(crate) fn archive_config(context: &Context) -> Result<ArchiveConfig, Failure
         settings.search_path.clone(),
         SystemTime::now(),
     );
+    config.transport.proxies = settings.proxies.clone();
     config.mirror.configured = match fs::read_to_string(&settings.config_file) {
         Ok(text) => {
-            let parsed: UserConfig = serde_yaml::from_str(&text).map_err(|error| {
-                let what = format!("{} is not a valid configuration", settings.config_file.display());
-                Failure::new(Exit::Invalid, what).because(&error)
-            })?;
+            let source = Source::new(&settings.config_file.display().to_string(), &text);
+            let parsed: UserConfig = source
+                .read()
+                .map_err(|error| Failure::from_error(Exit::Invalid, &error))?;
             parsed.mirror
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

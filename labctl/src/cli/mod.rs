@@ -12,6 +12,7 @@ mod lab;
 mod main;
 mod mirror;
 mod output;
+mod progress;
 mod settings;
 mod ui;
 

@@ -9,6 +9,7 @@ use super::args::{Colour, Global};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::ui::Mode;
+use crate::apt::Proxies;
 
 /// The surroundings.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) mirror: Option<String>,
     pub(crate) course: Option<PathBuf>,
     pub(crate) locked: bool,
+    pub(crate) proxies: Proxies,
     pub(crate) colour: bool,
     pub(crate) mode: Mode,
     /// The kind of terminal, for the guest's programs.
@@ -61,6 +63,7 @@ impl Settings {
             mirror: global.mirror.clone(),
             course: global.course.clone(),
             locked: global.locked,
+            proxies: proxies(|name| env::var(name).ok()),
             colour: match global.color {
                 Colour::Auto => auto,
                 Colour::Always => true,
@@ -86,6 +89,22 @@ impl Settings {
     }
 }
 
+/// The proxies that the environment names. `HTTP_PROXY` in capitals is not asked: a web server sets it from a client's
+/// header for the programs it starts (httpoxy), which is why curl and wget read the lower-case one only.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> Proxies {
+    let first = |names: &[&str]| {
+        names
+            .iter()
+            .find_map(|name| variable(name).filter(|text| !text.is_empty()))
+    };
+    let all = first(&["all_proxy", "ALL_PROXY"]);
+    Proxies {
+        http: first(&["http_proxy"]).or_else(|| all.clone()),
+        https: first(&["https_proxy", "HTTPS_PROXY"]).or(all),
+        exempt: first(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+    }
+}
+
 /// A folder of the XDG Base Directory Specification, with `labctl` appended. As the specification asks, a relative
 /// value is ignored.
 fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
@@ -103,4 +122,25 @@ fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
             .join(below_home),
     };
     Ok(base.join("labctl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_come_from_the_usual_variables() {
+        let set = [
+            ("ALL_PROXY", "http://all:1"),
+            ("http_proxy", "http://p:2"),
+            ("NO_PROXY", "a,b"),
+        ];
+        let found = proxies(|name| {
+            let value = set.iter().find(|(known, _)| *known == name)?.1;
+            Some(value.to_owned())
+        });
+        assert_eq!(found.http.as_deref(), Some("http://p:2"));
+        assert_eq!(found.https.as_deref(), Some("http://all:1"));
+        assert_eq!(found.exempt, "a,b");
+    }
 }

@@ -145,7 +145,7 @@ pub(super) fn lost(ended: Option<&Ended>, step: &str, student_ran: bool) -> Gues
                 ),
             },
             (RunState::Gone { .. }, None) => (GuestLostKind::QemuExited, ended.to_string(), false),
-            (RunState::Booting | RunState::Running, None) => (
+            (RunState::Booting | RunState::Running | RunState::Alarmed(_), None) => (
                 GuestLostKind::ConnectionLost,
                 "the connection to the guest broke".to_owned(),
                 false,

@@ -10,4 +10,4 @@ mod window;
 mod witness;
 
 pub use build::{Built, build};
-pub use run::{Bench, RunError, Tools, record};
+pub use run::{Bench, RunError, record};

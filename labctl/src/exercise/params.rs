@@ -1,9 +1,7 @@
 //! Where things lie in the guest.
 
-/// Programs, ours and the student's.
-pub(super) const BIN: &str = "/lab/bin";
-/// Kernel modules.
-pub(super) const MODULES: &str = "/lab/modules";
+use crate::session::{MODULES, PROGRAMS};
+
 /// Scripts of the student's.
 pub(super) const SCRIPTS: &str = "/lab/scripts";
 
@@ -17,11 +15,11 @@ pub(super) fn module(name: &str) -> String {
 /// Ours and the student's may have one name (`sender`): what decides their `comm` is the file's name, so they live
 /// in different folders.
 pub(super) fn tool(name: &str) -> String {
-    format!("{BIN}/{name}")
+    format!("{PROGRAMS}/{name}")
 }
 
 pub(super) fn student(name: &str) -> String {
-    format!("{BIN}/student/{name}")
+    format!("{PROGRAMS}/student/{name}")
 }
 
 pub(super) fn script(path: &str) -> String {

@@ -17,7 +17,7 @@ use crate::event::{Events, Stage};
 use crate::grade::evidence::{Evidence, StepStatus};
 use crate::guest::{Command, CopyError, ExecError, NulInCommand, Outcome, PushFile, Transfer};
 use crate::run_dir::RunDir;
-use crate::session::Lab;
+use crate::session::{Lab, Tools};
 use crate::spec::exercise::{Exercise, ModuleRef, Program, StepKind};
 use crate::supervise::Cancel;
 use crate::vm::Follower;
@@ -27,15 +27,6 @@ const MARK: Duration = Duration::from_secs(3);
 /// How long a guest that stopped answering may take to say why (a panic's last lines, QEMU's exit), not scaled: by
 /// then the deadline of a step has passed already.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Ours, by name: what a course may load and run without building it.
-#[derive(Debug, Clone, Default)]
-pub struct Tools {
-    /// Programs for the guest.
-    pub programs: BTreeMap<String, PathBuf>,
-    /// Kernel modules, compiled for the guest's kernel.
-    pub modules: BTreeMap<String, PathBuf>,
-}
 
 /// Everything a run needs besides the guest.
 pub struct Bench<'a> {
@@ -125,7 +116,7 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     let witness = match &exercise.witness {
         Some(witness) => {
             let (ko, tracer) = (params::module("witness"), params::tool("tracer"));
-            Some(Witness::start(lab, &ko, &tracer, &witness.comms, bench.cancel).await?)
+            Some(Witness::start(lab, &ko, &tracer, witness, bench.cancel).await?)
         }
         None => None,
     };
@@ -174,7 +165,9 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     }
     evidence.kernel_log = window.records;
     evidence.kernel_log_lost = window.lost;
-    evidence.witness = testimony.records;
+    evidence.witness = testimony.copies;
+    evidence.events = testimony.events;
+    evidence.probes = testimony.probes;
     evidence.witness_dropped = testimony.dropped;
 
     fs::write(bench.run_dir.console(), console)?;
@@ -211,16 +204,18 @@ async fn symbolise(
     }
 }
 
-/// What goes into the guest: the tools that the exercise names, and what was built.
+/// What goes into the guest: what was built, and the student's scripts. The tools are there already; that the course
+/// asks for none that labctl does not have is made sure first.
 fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
-    let mut modules = BTreeSet::new();
-    let mut programs = BTreeSet::new();
+    let no_tool = |name: &str| RunError::NoTool {
+        name: name.to_owned(),
+    };
     for step in &bench.exercise.run {
-        match &step.kind {
+        let (has, name) = match &step.kind {
             StepKind::Load {
                 module: ModuleRef::Tool(name),
                 ..
-            } => drop(modules.insert(name.as_str())),
+            } => (bench.tools.modules.contains_key(name.as_str()), name.as_str()),
             StepKind::Start {
                 program: Program::Tool(name),
                 ..
@@ -228,50 +223,37 @@ fn files(bench: &Bench<'_>) -> Result<Vec<PushFile>, RunError> {
             | StepKind::Exec {
                 program: Program::Tool(name),
                 ..
-            } => drop(programs.insert(name.as_str())),
-            _ => {}
+            } => (bench.tools.programs.contains_key(name.as_str()), name.as_str()),
+            _ => continue,
+        };
+        if !has {
+            return Err(no_tool(name));
         }
     }
-    if bench.exercise.witness.is_some() {
-        modules.insert("witness");
-        programs.insert("tracer");
+    if bench.exercise.witness.is_some() && !bench.tools.modules.contains_key("witness") {
+        return Err(no_tool("witness"));
     }
-    let mut files = Vec::new();
-    let mut push = |source: &PathBuf, destination: String, mode: u32| {
-        files.push(PushFile {
+    let built = bench.built.files.iter().map(|(name, path)| {
+        let is_module = path.extension().is_some_and(|extension| extension == "ko");
+        let (destination, mode) = if is_module {
+            (params::module(name), 0o600)
+        } else {
+            (params::student(name), 0o700)
+        };
+        (path, destination, mode)
+    });
+    let scripts = bench
+        .scripts
+        .iter()
+        .map(|(path, file)| (file, params::script(path), 0o600));
+    Ok(built
+        .chain(scripts)
+        .map(|(source, destination, mode)| PushFile {
             source: source.clone(),
             destination: destination.into(),
             mode,
-        });
-    };
-    let no_tool = |name: &str| RunError::NoTool {
-        name: name.to_owned(),
-    };
-    for name in modules {
-        push(
-            bench.tools.modules.get(name).ok_or_else(|| no_tool(name))?,
-            params::module(name),
-            0o600,
-        );
-    }
-    for name in programs {
-        push(
-            bench.tools.programs.get(name).ok_or_else(|| no_tool(name))?,
-            params::tool(name),
-            0o700,
-        );
-    }
-    for (name, path) in &bench.built.files {
-        if path.extension().is_some_and(|extension| extension == "ko") {
-            push(path, params::module(name), 0o600);
-        } else {
-            push(path, params::student(name), 0o700);
-        }
-    }
-    for (path, file) in bench.scripts {
-        push(file, params::script(path), 0o600);
-    }
-    Ok(files)
+        })
+        .collect())
 }
 
 async fn mark(lab: &Lab, bench: &Bench<'_>, edge: Edge) -> Result<(), RunError> {

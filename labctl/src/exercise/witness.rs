@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::guest::{Command, Exec, ExecError, NulInCommand, Outcome, Running, Sink, Stream, WaitError};
 use crate::session::Lab;
+use crate::spec::exercise;
 use crate::supervise::Cancel;
 
 /// More than any exercise records; a student's program that copies in a loop must not fill the host's memory.
@@ -36,26 +37,35 @@ pub(super) struct Witness {
 /// What it saw.
 #[derive(Debug, Default)]
 pub(super) struct Testimony {
-    /// Its records, in order.
-    pub(super) records: Vec<serde_json::Value>,
-    /// Copies that it could not store.
+    /// The copies, in the order of their returns.
+    pub(super) copies: Vec<serde_json::Value>,
+    /// The functions that packets passed, in order.
+    pub(super) events: Vec<serde_json::Value>,
+    /// Its probes.
+    pub(super) probes: Vec<serde_json::Value>,
+    /// Records that it could not store.
     pub(super) dropped: u64,
     /// Its output as it came.
     pub(super) raw: Vec<u8>,
 }
 
 impl Witness {
-    /// Loads the module `ko` (a path in the guest) for the processes `comms` and starts `tracer`.
+    /// Loads the module `ko` (a path in the guest) for what the exercise asks, and starts `tracer`.
     pub(super) async fn start(
         lab: &Lab,
         ko: &str,
         tracer: &str,
-        comms: &[String],
+        asked: &exercise::Witness,
         cancel: &Cancel,
     ) -> Result<Self, WitnessError> {
         let mut insmod = vec!["insmod".to_owned(), ko.to_owned()];
-        if !comms.is_empty() {
-            insmod.push(format!("comms={}", comms.join(",")));
+        if !asked.comms.is_empty() {
+            insmod.push(format!("comms={}", asked.comms.join(",")));
+        }
+        for (parameter, is_asked) in [("stacks", asked.stacks), ("skbs", asked.skbs)] {
+            if is_asked {
+                insmod.push(format!("{parameter}=1"));
+            }
         }
         let loaded = lab
             .guest()
@@ -125,7 +135,11 @@ fn testimony(raw: Vec<u8>) -> Testimony {
         if let Some(dropped) = value.get("dropped").and_then(serde_json::Value::as_u64) {
             testimony.dropped += dropped;
         } else if value.get("func").is_some() {
-            testimony.records.push(value);
+            testimony.copies.push(value);
+        } else if value.get("event").is_some() {
+            testimony.events.push(value);
+        } else if value.get("probe").is_some() {
+            testimony.probes.push(value);
         }
     }
     testimony.raw = raw;
@@ -137,10 +151,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_drops_and_torn_lines_are_no_records() {
-        let raw = b"{\"witness\":1,\"kernel\":\"6\"}\n{\"seq\":1,\"func\":\"_copy_from_iter\"}\n{\"dropped\":3}\n{\"seq\":2,\"fu";
-        let testimony = testimony(raw.to_vec());
-        assert_eq!(testimony.records.len(), 1);
+    fn each_kind_of_line_goes_to_its_place_and_torn_lines_nowhere() {
+        let raw = concat!(
+            r#"{"witness":1,"kernel":"6"}"#,
+            "\n",
+            r#"{"probe":"ip_rcv","at":"entry","addr":null,"error":2}"#,
+            "\n",
+            r#"{"seq":1,"func":"_copy_from_iter"}"#,
+            "\n",
+            r#"{"seq":2,"event":"ip_rcv"}"#,
+            "\n{\"dropped\":3}\n{\"seq\":3,\"fu"
+        );
+        let testimony = testimony(raw.as_bytes().to_vec());
+        assert_eq!(testimony.copies.len(), 1);
+        assert_eq!(testimony.events.len(), 1);
+        assert_eq!(testimony.probes.len(), 1);
         assert_eq!(testimony.dropped, 3);
     }
 }

@@ -50,10 +50,16 @@ pub struct Evidence {
     /// Kernel log records of the window that are known to be missing (gaps in the sequence numbers, or the recorder's cap).
     #[serde(default)]
     pub kernel_log_lost: u64,
-    /// The witness's records, each a JSON object as `tracer` printed it; header and `dropped` lines are left out.
+    /// The copies that the witness recorded, each a JSON object as `tracer` printed it.
     #[serde(default)]
     pub witness: Vec<serde_json::Value>,
-    /// Copies that the witness saw but could not store.
+    /// The functions that followed packets passed, likewise, in order.
+    #[serde(default)]
+    pub events: Vec<serde_json::Value>,
+    /// Where the witness's probes sat, and which could not be placed.
+    #[serde(default)]
+    pub probes: Vec<serde_json::Value>,
+    /// Copies and events that the witness saw but could not store.
     #[serde(default)]
     pub witness_dropped: u64,
     /// Structures of the kernel that ran, by name, as its BTF describes them; one that it does not have is not here.
@@ -85,6 +91,8 @@ impl Evidence {
             kernel_log: Vec::new(),
             kernel_log_lost: 0,
             witness: Vec::new(),
+            events: Vec::new(),
+            probes: Vec::new(),
             witness_dropped: 0,
             types: BTreeMap::new(),
             origins: BTreeMap::new(),

@@ -32,11 +32,17 @@ pub(super) fn of<'p>(
     let keys = answers::key(exercise, &mut scope)?;
     scope.set("answers", answers_value(exercise, answers));
     scope.set("log_lost", unsigned(evidence.kernel_log_lost));
+    scope.set("witness_lost", unsigned(evidence.witness_dropped));
     scope.set("steps", steps_value(exercise, evidence));
     scope.set("near", near_value(exercise, evidence));
-    let witness: Vec<Value> = evidence.witness.iter().map(from_json).collect();
+    let values = |records: &[serde_json::Value]| records.iter().map(from_json).collect();
+    let testimony = Testimony {
+        copies: values(&evidence.witness),
+        events: values(&evidence.events),
+        probes: values(&evidence.probes),
+    };
     for fact in &exercise.facts {
-        let value = fact_value(fact, evidence, &witness, &scope)?;
+        let value = fact_value(fact, evidence, &testimony, &scope)?;
         scope.set(&fact.name, value);
     }
     Ok((scope, keys))
@@ -121,7 +127,12 @@ fn near_value(exercise: &Exercise, evidence: &Evidence) -> Value {
                 let lines = output_lines(evidence, step, *stderr, *squeeze);
                 misses(pattern, None, lines.iter().map(|line| line.as_ref()))
             }
-            FactKind::Witness(_) | FactKind::Struct(_) | FactKind::Origin(_) | FactKind::Value(_) => continue,
+            FactKind::Witness(_)
+            | FactKind::Events(_)
+            | FactKind::Probes(_)
+            | FactKind::Struct(_)
+            | FactKind::Origin(_)
+            | FactKind::Value(_) => continue,
         };
         near.insert(fact.name.clone(), list(misses));
     }
@@ -168,10 +179,17 @@ fn output_lines<'e>(evidence: &'e Evidence, step: &str, stderr: bool, squeeze: b
     output.lines().map(line).collect()
 }
 
+/// What the witness said, as values.
+struct Testimony {
+    copies: Vec<Value>,
+    events: Vec<Value>,
+    probes: Vec<Value>,
+}
+
 fn fact_value(
     fact: &Fact,
     evidence: &Evidence,
-    witness: &[Value],
+    testimony: &Testimony,
     scope: &Scope<'_>,
 ) -> Result<Value, EvalError> {
     match &fact.kind {
@@ -181,7 +199,9 @@ fn fact_value(
             .get(name)
             .map_or(Value::Null, |file| text(file.clone()))),
         FactKind::Struct(name) => Ok(evidence.types.get(name).map_or(Value::Null, layout_value)),
-        FactKind::Witness(filter) => filtered(witness.iter().cloned(), "w", Some(filter), scope),
+        FactKind::Witness(filter) => filtered(testimony.copies.iter().cloned(), "w", Some(filter), scope),
+        FactKind::Events(filter) => filtered(testimony.events.iter().cloned(), "e", Some(filter), scope),
+        FactKind::Probes(filter) => filtered(testimony.probes.iter().cloned(), "p", Some(filter), scope),
         FactKind::Dmesg {
             pattern,
             prefix,

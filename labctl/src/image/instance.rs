@@ -15,6 +15,16 @@ pub struct InstanceFiles {
     /// The lines of `/root/.ssh/authorized_keys`.
     pub authorized_keys: String,
     pub hostname: String,
+    pub tools: Vec<ToolFile>,
+}
+
+/// A program or a kernel module of labctl's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolFile {
+    /// Absolute, in the guest.
+    pub path: String,
+    pub mode: u32,
+    pub data: Vec<u8>,
 }
 
 /// Writes `base` and the instance's files behind it to `out`, readable for its owner alone: there is a private key
@@ -54,6 +64,9 @@ fn tree(files: &InstanceFiles) -> Result<Tree, TreeError> {
         0o600,
         files.authorized_keys.as_bytes(),
     )?;
+    for tool in &files.tools {
+        tree.insert_file(&tool.path, tool.mode, tool.data.as_slice())?;
+    }
     Ok(tree)
 }
 
@@ -77,6 +90,11 @@ mod tests {
             host_key: b"key".to_vec(),
             authorized_keys: "ssh-ed25519 AAAA\n".to_owned(),
             hostname: "module7".to_owned(),
+            tools: vec![ToolFile {
+                path: "/lab/bin/sender".to_owned(),
+                mode: 0o755,
+                data: b"elf".to_vec(),
+            }],
         };
         instance_initrd(&base, &files, &out).unwrap();
         let both = cpio::read(&fs::read(&out).unwrap()).unwrap();
@@ -85,6 +103,7 @@ mod tests {
             both.get("etc/lab/host_key"),
             Some(Node::File { mode: 0o600, .. })
         ));
+        assert!(both.file("lab/bin/sender").is_some());
         assert!(matches!(both.get("root/.ssh"), Some(Node::Dir { mode: 0o700 })));
         assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(

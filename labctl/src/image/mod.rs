@@ -22,7 +22,7 @@ mod tests;
 mod verify;
 
 pub use build::{BaseImage, BaseParts, ImageBuilder, ImageError, LayerImage};
-pub use instance::{InstanceFiles, instance_initrd};
+pub use instance::{InstanceFiles, ToolFile, instance_initrd};
 pub use layer::{LAYER_FILE, LayerInputs, layer_id};
 pub use needed::NeededError;
 pub use plan::{BaseInputs, KernelModule, PlanError, plan};

@@ -111,10 +111,11 @@ fn read_one(
         package: name(),
         source,
     })?;
-    let archive = DebArchive::open(io::BufReader::new(file)).map_err(|source| PoolError::Damaged {
-        package: name(),
-        source: Box::new(source),
-    })?;
+    let archive =
+        DebArchive::open(io::BufReader::new(cancel.reader(file))).map_err(|source| PoolError::Damaged {
+            package: name(),
+            source: Box::new(source),
+        })?;
     let mut tree = Tree::new();
     archive
         .for_each_entry(&ReadOptions::default(), |entry| {

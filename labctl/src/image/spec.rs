@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lab_deb::{Follow, Request};
 use lab_disk::{InvalidPath, TreePath};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A checked description.
@@ -46,7 +47,7 @@ pub struct LayerSpec {
 }
 
 /// The file as written.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawImageSpec {
     about: String,
@@ -57,7 +58,7 @@ pub struct RawImageSpec {
     layer_tools: Vec<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawBase {
     packages: Vec<String>,
@@ -71,7 +72,7 @@ struct RawBase {
     directories: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawLayer {
     packages: Vec<String>,

@@ -50,10 +50,7 @@ impl ImageBuilder<'_> {
         build: impl Fn(&std::path::Path) -> Result<Digest, ImageError>,
     ) -> Result<Digest, VerifyError> {
         let once = || -> Result<Digest, ImageError> {
-            let dir = tempfile::Builder::new()
-                .prefix("verify-")
-                .tempdir_in(self.store.root().join("staging"))
-                .map_err(ImageError::io("make a folder to verify in"))?;
+            let dir = self.store.stage("verify")?;
             build(dir.path())
         };
         let (first, second) = (once()?, once()?);

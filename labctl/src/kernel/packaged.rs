@@ -43,7 +43,7 @@ pub(super) fn unpack(
     let mut found = Found::default();
     for package in kernel {
         cancel.check()?;
-        visit(package, |path, entry| {
+        visit(package, cancel, |path, entry| {
             if let EntryKind::File(content) = entry {
                 found.take(path, content.into_vec()?);
             }
@@ -59,7 +59,7 @@ pub(super) fn unpack(
     let tree = staging.join(TREE);
     for package in headers {
         cancel.check()?;
-        unpack_headers(package, &tree)?;
+        unpack_headers(package, &tree, cancel)?;
     }
     let flavour = format!("linux-headers-{release}");
     if !tree.join(&flavour).join("Makefile").is_file() {
@@ -112,6 +112,7 @@ impl Found {
 
 fn visit(
     package: &PackageFile,
+    cancel: &Cancel,
     mut visitor: impl FnMut(&str, EntryKind<'_>) -> Result<(), EntryFailure>,
 ) -> Result<(), KernelError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| KernelError::Package {
@@ -119,7 +120,8 @@ fn visit(
         source,
     };
     let file = fs::File::open(&package.path).map_err(KernelError::io("open a package"))?;
-    let archive = DebArchive::open(std::io::BufReader::new(file)).map_err(|error| failed(Box::new(error)))?;
+    let archive = DebArchive::open(std::io::BufReader::new(cancel.reader(file)))
+        .map_err(|error| failed(Box::new(error)))?;
     archive
         .for_each_entry(&ReadOptions::default(), |entry| {
             visitor(entry.path.as_str(), entry.kind)
@@ -208,10 +210,10 @@ fn modules(
         .collect()
 }
 
-fn unpack_headers(package: &PackageFile, tree: &Path) -> Result<(), KernelError> {
+fn unpack_headers(package: &PackageFile, tree: &Path, cancel: &Cancel) -> Result<(), KernelError> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    visit(package, |path, entry| {
+    visit(package, cancel, |path, entry| {
         let Some(inside) = debian_headers(path).map(|inside| tree.join(inside)) else {
             return Ok(());
         };

@@ -94,12 +94,11 @@ impl SourceBuild<'_> {
             fs::create_dir_all(&root).map_err(KernelError::io("make the kernel's build folder"))?;
             for package in self.packages {
                 let file = fs::File::open(&package.path).map_err(KernelError::io("open a package"))?;
-                unpack_into(&root, std::io::BufReader::new(file), &ReadOptions::default()).map_err(
-                    |source| KernelError::Package {
-                        package: package.name.clone(),
-                        source: Box::new(source),
-                    },
-                )?;
+                let file = std::io::BufReader::new(self.cancel.reader(file));
+                unpack_into(&root, file, &ReadOptions::default()).map_err(|source| KernelError::Package {
+                    package: package.name.clone(),
+                    source: Box::new(source),
+                })?;
             }
             fs::write(&mark, "").map_err(KernelError::io("note a finished step"))?;
         }

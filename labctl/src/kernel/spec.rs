@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::config::Config;
@@ -29,7 +30,7 @@ pub enum Origin {
 }
 
 /// A kernel built from source.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Source {
     /// The package that holds the source as `usr/src/<package>.tar.xz`.
@@ -49,7 +50,7 @@ pub struct Source {
 }
 
 /// The configuration under the fragments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Base {
     /// Everything off that can be off: a kernel then has what its fragments ask for and what that needs, nothing else.
@@ -57,7 +58,7 @@ pub enum Base {
 }
 
 /// Measured once, so that a build can say how far it is and how long it will take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cost {
     /// Objects that `make` compiles.
@@ -67,7 +68,7 @@ pub struct Cost {
 }
 
 /// A kernel taken from its distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Packaged {
     /// The package that depends on the current image (`linux-image-cloud-amd64`).
@@ -83,7 +84,7 @@ pub struct Packaged {
 }
 
 /// The file as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawKernelSpec {
     about: String,

@@ -1,10 +1,11 @@
 //! `labctl/result/v1`: keys may be added, never renamed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::safe;
 use crate::grade::results::{Environment, GradedExercise, Results};
-use crate::grade::verdict::{CheckResult, Finding};
+use crate::grade::verdict::{CheckResult, Figure, Finding};
 
 /// The name of the schema, in every document's `schema`.
 pub const SCHEMA: &str = "labctl/result/v1";
@@ -19,8 +20,9 @@ pub fn render(results: &Results) -> Result<String, serde_json::Error> {
     Ok(out)
 }
 
-#[derive(Serialize)]
-struct Document {
+/// The whole document.
+#[derive(Serialize, JsonSchema)]
+pub struct Document {
     schema: &'static str,
     course: String,
     module: String,
@@ -31,7 +33,7 @@ struct Document {
     exercises: Vec<ExerciseShape>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EnvironmentShape {
     labctl: String,
     kernel: String,
@@ -42,7 +44,7 @@ struct EnvironmentShape {
     qemu: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ExerciseShape {
     id: String,
     title: String,
@@ -53,9 +55,10 @@ struct ExerciseShape {
     run_dir: Option<String>,
     checks: Vec<CheckShape>,
     findings: Vec<FindingShape>,
+    figures: Vec<FigureShape>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CheckShape {
     id: String,
     title: String,
@@ -70,7 +73,7 @@ struct CheckShape {
     blocked_by: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FindingShape {
     kind: String,
     title: String,
@@ -80,7 +83,16 @@ struct FindingShape {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+struct FigureShape {
+    id: String,
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+    plot: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
 struct SourceShape {
     file: String,
     line: u32,
@@ -128,6 +140,23 @@ impl From<&GradedExercise> for ExerciseShape {
             run_dir: safe::optional_line(exercise.run_dir.as_deref()),
             checks: result.checks.iter().map(CheckShape::from).collect(),
             findings: result.findings.iter().map(FindingShape::from).collect(),
+            figures: result.figures.iter().map(FigureShape::from).collect(),
+        }
+    }
+}
+
+impl From<&Figure> for FigureShape {
+    fn from(figure: &Figure) -> Self {
+        let all = |cells: &Vec<String>| cells.iter().map(|cell| safe::line(cell)).collect();
+        Self {
+            id: safe::line(&figure.id),
+            title: safe::line(&figure.title),
+            columns: all(&figure.columns),
+            rows: figure.rows.iter().map(all).collect(),
+            plot: figure
+                .plot
+                .and_then(|plot| figure.columns.get(plot))
+                .map(|column| safe::line(column)),
         }
     }
 }

@@ -4,11 +4,15 @@
 //! through `safe`.
 
 pub mod facts;
+mod figure;
+pub mod hint;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod lint;
 mod page;
 mod safe;
 #[cfg(test)]
 mod sample;
+pub mod svg;
 mod wrap;

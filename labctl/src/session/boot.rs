@@ -79,6 +79,7 @@ impl Lab {
             host_key: keys.dropbear_host_key()?,
             authorized_keys: keys.authorized_keys()?,
             hostname: bootable.module.clone(),
+            tools: bootable.tools.read().map_err(BootError::Initrd)?,
         };
         instance_initrd(&bootable.initrd, &files, &initrd).map_err(BootError::Initrd)?;
         let known_as = KnownAs {

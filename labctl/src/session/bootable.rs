@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tools::Tools;
 use crate::accel::Accel;
-use crate::vm::{AccelKind, Disk, Machine, MemoryBackend, Qemu, VmConfig};
+use crate::vm::{AccelKind, Disk, MemoryBackend, Qemu, VmConfig};
 
 /// The host's side: the same for every guest of one command.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub struct Bootable {
     pub cpus: u32,
     /// MiB.
     pub memory: u32,
+    /// In the guest from its first moment.
+    pub tools: Tools,
     /// The module whose lab this is.
     pub module: String,
 }
@@ -77,7 +80,6 @@ impl Bootable {
             disks: self.layers.clone(),
             accel: host.accel.kind,
             accel_reason: host.accel.reason.clone(),
-            machine: Machine::Q35,
             sandbox: true,
             labels: labels
                 .into_iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bootable::Bootable;
 use super::recipe::{ImageRecipe, KernelRecipe};
+use super::tools::Tools;
 use crate::apt::{ArchiveConfig, FetchError, LockFile, Strictness, ensure, stored};
 use crate::cbuild::{CompileError, Compiler, ModuleSpec, SourceError, SourceSet};
 use crate::digest::Digest;
@@ -270,6 +271,7 @@ impl Preparation {
             initrd: base.initramfs,
             cmdline: COMMAND_LINE.into_iter().chain(own).map(str::to_owned).collect(),
             layers: disks,
+            tools: Tools::default(),
             cpus: shape.cpus,
             memory: shape.memory,
             module: shape.module,

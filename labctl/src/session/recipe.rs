@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use crate::apt::{LockError, LockFile, LockRequest};
 use crate::image::{self, ImageSpec, RawImageSpec};
 use crate::kernel::spec::{self as kernel_spec, KernelSpec, Origin, RawKernelSpec};
+use crate::spec::error::SpecError;
 use crate::spec::files::CourseFiles;
 use crate::spec::suggest::did_you_mean;
+use crate::spec::yaml::Source;
 
 /// The release of Debian that every lock of this course is made from.
 const SUITE: &str = "trixie";
@@ -20,8 +22,8 @@ pub enum RecipeError {
         name: String,
         hint: String,
     },
-    #[error("{file}: {what}")]
-    Yaml { file: String, what: String },
+    #[error(transparent)]
+    Yaml(#[from] SpecError),
     #[error("{file} cannot be used")]
     KernelSpec {
         file: String,
@@ -83,7 +85,7 @@ impl KernelRecipe {
         let file = format!("kernels/{name}/kernel.yaml");
         let text =
             text(files, &file).ok_or_else(|| missing(files, "kernel", "kernels", "kernel.yaml", name))?;
-        let raw: RawKernelSpec = parse(&file, &text)?;
+        let raw: RawKernelSpec = Source::new(&file, &text).read()?;
         let spec = KernelSpec::try_from(raw).map_err(|source| RecipeError::KernelSpec {
             file: file.clone(),
             source,
@@ -136,7 +138,7 @@ impl ImageRecipe {
     pub fn read(files: &CourseFiles, name: &str) -> Result<Self, RecipeError> {
         let file = format!("images/{name}/image.yaml");
         let text = text(files, &file).ok_or_else(|| missing(files, "image", "images", "image.yaml", name))?;
-        let raw: RawImageSpec = parse(&file, &text)?;
+        let raw: RawImageSpec = Source::new(&file, &text).read()?;
         let spec = ImageSpec::try_from(raw).map_err(|source| RecipeError::ImageSpec {
             file: file.clone(),
             source,
@@ -190,22 +192,6 @@ fn text(files: &CourseFiles, path: &str) -> Option<String> {
     files
         .get(path)
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-}
-
-fn parse<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, RecipeError> {
-    serde_yaml::from_str(text).map_err(|error| {
-        let (at, what) = match error.location() {
-            Some(place) => (
-                format!("{file}:{}:{}", place.line(), place.column()),
-                error.to_string(),
-            ),
-            None => (file.to_owned(), error.to_string()),
-        };
-        RecipeError::Yaml {
-            file: at,
-            what: what.lines().next().unwrap_or_default().to_owned(),
-        }
-    })
 }
 
 fn missing(

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cel::Value;
-use serde_yaml::Spanned;
 
 use super::error::{SpecError, SpecErrors};
 use super::exercise::{Exercise, Explain};
@@ -16,7 +15,7 @@ use super::scope::Scope;
 use super::suggest::{did_you_mean, nearest};
 use super::text::Text;
 use super::value;
-use super::yaml::{Mapping, Source};
+use super::yaml::{Mapping, Source, Spanned};
 
 /// One blank to fill in.
 #[derive(Debug, Clone, PartialEq)]
@@ -332,7 +331,9 @@ fn write_file(
 fn show_given(given: &super::givens::Given, value: &Value) -> String {
     use super::givens::GivenKind;
     match given.kind {
-        GivenKind::KernelAddress { .. } | GivenKind::UserAddress { .. } => BlankKind::Address.show(value),
+        GivenKind::KernelAddress { .. } | GivenKind::KernelText | GivenKind::UserAddress { .. } => {
+            BlankKind::Address.show(value)
+        }
         _ => value::display(value),
     }
 }

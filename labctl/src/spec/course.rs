@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Spanned;
-
 use super::annotate::{self, Annotated};
+use super::catalogue::{self, Catalogue};
 use super::error::{SpecError, SpecErrors};
 use super::exercise::Exercise;
 use super::files::CourseFiles;
@@ -16,7 +15,7 @@ use super::suggest::did_you_mean;
 use super::survey::{self, SURVEY_FILE, Survey};
 use super::validate::{self, Surroundings};
 use super::value;
-use super::yaml::Source;
+use super::yaml::{Source, Spanned};
 
 /// Name of the course file.
 pub const COURSE_FILE: &str = "labs.yaml";
@@ -61,6 +60,8 @@ pub struct Module {
     pub mutants: Vec<Mutant>,
     /// The lesson's claims about the kernel, where the module has a `facts.yaml`.
     pub survey: Option<Survey>,
+    /// The mistakes that it predicts by name; empty without a `mistakes.yaml`.
+    pub mistakes: Catalogue,
 }
 
 /// Shape of a virtual machine.
@@ -75,6 +76,14 @@ pub struct VmShape {
 /// No exercise or module has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
+    /// No module is called so.
+    #[error("no module `{name}`{hint}")]
+    Module {
+        /// The name.
+        name: String,
+        /// `, did you mean …?`, whose exercise it is, or empty.
+        hint: String,
+    },
     /// Nothing is called so.
     #[error("no exercise or module `{name}`{hint}")]
     Unknown {
@@ -119,7 +128,7 @@ impl Course {
         let around = Surroundings {
             tool_modules: values(raw.guest_tools.modules),
             tool_programs: values(raw.guest_tools.programs),
-            workspace: Vec::new(),
+            ..Surroundings::default()
         };
         if raw.modules.0.is_empty() {
             loader.error(&raw.course, "a course has at least one module");
@@ -193,9 +202,15 @@ impl Course {
         self.modules
             .iter()
             .find(|module| module.id.as_str() == id)
-            .ok_or_else(|| NotFound::Unknown {
-                name: id.to_owned(),
-                hint: did_you_mean(id, self.modules.iter().map(|module| module.id.as_str())),
+            .ok_or_else(|| {
+                let of = self.modules.iter().find(|module| module.exercise(id).is_some());
+                NotFound::Module {
+                    name: id.to_owned(),
+                    hint: match of {
+                        Some(module) => format!(", that is an exercise of `{}`", module.id),
+                        None => did_you_mean(id, self.modules.iter().map(|module| module.id.as_str())),
+                    },
+                }
             })
     }
 }
@@ -223,8 +238,10 @@ impl Loader<'_> {
         let folder = format!("labs/{}/", id.value);
         let sources = self.sources(&folder);
         let template = self.template(&folder);
+        let mistakes = self.catalogue(&folder);
         let around = Surroundings {
             workspace: sources.keys().cloned().collect(),
+            mistakes: mistakes.keys().cloned().collect(),
             ..around.clone()
         };
         let mut exercises = Vec::new();
@@ -265,6 +282,7 @@ impl Loader<'_> {
             template,
             mutants,
             survey,
+            mistakes,
         })
     }
 
@@ -322,11 +340,30 @@ impl Loader<'_> {
                     Ok(both) => {
                         sources.insert(path[folder.len()..].to_owned(), both);
                     }
-                    Err(errors) => self.errors.extend_from_slice(errors.as_slice()),
+                    Err(errors) => {
+                        self.errors.extend_from_slice(errors.as_slice());
+                        // It is there, whatever is wrong in it: an exercise may name it.
+                        let both = Annotated {
+                            skeleton: text.clone(),
+                            solution: text,
+                        };
+                        sources.insert(path[folder.len()..].to_owned(), both);
+                    }
                 }
             }
         }
         sources
+    }
+
+    fn catalogue(&mut self, folder: &str) -> Catalogue {
+        let path = format!("{folder}mistakes.yaml");
+        let Some(text) = self.text(&path) else {
+            return Catalogue::new();
+        };
+        catalogue::catalogue(&Source::new(&path, &text)).unwrap_or_else(|errors| {
+            self.errors.extend_from_slice(errors.as_slice());
+            Catalogue::new()
+        })
     }
 
     fn template(&mut self, folder: &str) -> BTreeMap<String, String> {

@@ -6,6 +6,7 @@ use super::answers::Blank;
 use super::builtin::{self, Builtin};
 use super::chance::Chance;
 use super::expr::{EvalError, Expr};
+use super::figure::Figure;
 use super::givens::Given;
 use super::ids::{CheckId, ExerciseId, MistakeId, ModuleId};
 use super::pattern::Pattern;
@@ -27,6 +28,8 @@ pub struct Exercise {
     pub title: String,
     /// A paragraph for the student; may be empty.
     pub summary: String,
+    /// The hint ladder for a student who has no mistake yet, from a nudge to almost the answer.
+    pub hints: Vec<Text>,
     /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,
     /// Tool layers of the image that the guest has, sorted.
@@ -51,6 +54,8 @@ pub struct Exercise {
     pub facts: Vec<Fact>,
     /// The author's rules, parents before children.
     pub checks: Vec<Check>,
+    /// What the report shows beside the verdict.
+    pub figures: Vec<Figure>,
 }
 
 /// A value that is drawn anew for every run.
@@ -98,6 +103,10 @@ pub enum ArtefactKind {
 pub struct Witness {
     /// Names of the processes whose copies are recorded; all when empty.
     pub comms: Vec<String>,
+    /// Whether each copy comes with the functions on the stack.
+    pub stacks: bool,
+    /// Whether each packet that these processes allocate is followed until it is freed.
+    pub skbs: bool,
 }
 
 /// One step in the guest.
@@ -280,12 +289,16 @@ pub enum FactKind {
         /// Over `f`, the map.
         filter: Option<Expr>,
     },
-    /// Records of the witness for which this holds (over `w`).
+    /// Copies that the witness recorded and for which this holds (over `w`).
     Witness(Expr),
     /// The layout of this structure in the kernel that runs, from its BTF; null where it has none of the name.
     Struct(String),
     /// The source file of this function in the kernel that runs, from its table of warnings; null where that does not tell.
     Origin(String),
+    /// Functions that a followed packet passed, in order, where this holds (over `e`).
+    Events(Expr),
+    /// The witness's probes for which this holds (over `p`).
+    Probes(Expr),
     /// Computed from other facts.
     Value(Expr),
 }

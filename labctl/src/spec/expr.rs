@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cel::common::ast::{EntryExpr, Expr as Ast, IdedExpr};
+use cel::common::ast::{EntryExpr, Expr as Ast, IdedExpr, operators};
 use cel::{Program, Value};
-use serde_yaml::Spanned;
 
 use super::error::SpecError;
 use super::functions;
 use super::scope::Scope;
 use super::suggest::did_you_mean;
-use super::yaml::{Origin, Source};
+use super::types::{self, Type, Types};
+use super::yaml::{Origin, Source, Spanned};
 
 /// An expression of the course that parsed and whose names all exist.
 #[derive(Debug, Clone)]
@@ -97,6 +97,8 @@ impl Expr {
                     .offset_for(*id)
                     .map_or(0, |(start, _)| start as usize);
                 let before = text.get(..offset).unwrap_or("");
+                // The offset of a call is that of its bracket.
+                let before = before.trim_end().strip_suffix(name.as_str()).unwrap_or(before);
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 place(line, column).error(format!("no function `{name}`{}", did_you_mean(name, known())))
@@ -143,6 +145,24 @@ impl Expr {
         }
     }
 
+    /// What type its value has, and what in it can never be evaluated.
+    #[must_use]
+    pub fn infer(&self, types: &Types) -> (Type, Vec<String>) {
+        types::infer(self.program.expression(), types)
+    }
+
+    /// The values that make this hold by being equal to `name`: of `answer == a || answer == b + 1`, those of `a` and `b + 1`.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`].
+    pub fn equal_to(&self, name: &str, scope: &Scope<'_>) -> Result<Vec<Value>, EvalError> {
+        let mut sides = Vec::new();
+        equal_sides(self.program.expression(), name, &mut sides);
+        let value =
+            |side| Value::resolve(side, scope.context()).map_err(|error| self.fails(error.to_string()));
+        sides.into_iter().map(value).collect()
+    }
+
     /// An error about this expression.
     #[must_use]
     pub fn fails(&self, why: impl Into<String>) -> EvalError {
@@ -165,6 +185,24 @@ impl Expr {
                     .error(format!("no variable `{name}` in `{}`{hint}", self.source.trim()))
             })
             .collect()
+    }
+}
+
+/// What `name` is compared with in a chain of `||`.
+fn equal_sides<'e>(node: &'e IdedExpr, name: &str, sides: &mut Vec<&'e IdedExpr>) {
+    let Ast::Call(call) = &node.expr else { return };
+    let [left, right] = call.args.as_slice() else {
+        return;
+    };
+    let is_name = |side: &IdedExpr| matches!(&side.expr, Ast::Ident(ident) if ident == name);
+    match call.func_name.as_str() {
+        operators::LOGICAL_OR => {
+            equal_sides(left, name, sides);
+            equal_sides(right, name, sides);
+        }
+        operators::EQUALS if is_name(left) => sides.push(right),
+        operators::EQUALS if is_name(right) => sides.push(left),
+        _ => {}
     }
 }
 
@@ -274,6 +312,18 @@ mod tests {
                 .contains("no function `is_kernal`, did you mean `is_kernel`?"),
             "{}",
             errors[0]
+        );
+    }
+
+    #[test]
+    fn what_a_name_may_equal() {
+        let mut scope = Scope::new();
+        scope.set("answer", Value::Int(0));
+        scope.set("x", Value::Int(5));
+        let expr = compile("answer == x + 1 || 7 == answer || (answer > 3 && x == answer)").unwrap();
+        assert_eq!(
+            expr.equal_to("answer", &scope),
+            Ok(vec![Value::Int(6), Value::Int(7)])
         );
     }
 

@@ -21,6 +21,8 @@ pub const OWN: &[&str] = &[
     "distinct",
     "canonical",
     "round_to",
+    "min",
+    "max",
 ];
 
 /// Names of the language's functions and macros that are available.
@@ -44,8 +46,6 @@ pub const STANDARD: &[&str] = &[
     "map",
     "filter",
     "optional",
-    "min",
-    "max",
 ];
 
 /// The lowest address of the kernel's half with five-level page tables (Documentation/arch/x86/x86_64/mm.rst); with four
@@ -147,7 +147,33 @@ pub fn context() -> Context<'static, 'static> {
         let scale = 10_f64.powi(digits);
         Ok(Value::Float((float * scale).round() / scale))
     });
+    // Of a list of numbers; null for an empty one.
+    add(&mut context, "min", |values: Value| {
+        extreme("min", &values, std::cmp::Ordering::Less)
+    });
+    add(&mut context, "max", |values: Value| {
+        extreme("max", &values, std::cmp::Ordering::Greater)
+    });
     context
+}
+
+fn extreme(function: &str, values: &Value, wanted: std::cmp::Ordering) -> Outcome {
+    let mut found: Option<&Value> = None;
+    for item in items(function, values)? {
+        let number = value::as_float(item).ok_or_else(|| wrong(function, item))?;
+        let order = match found {
+            None => Some(wanted),
+            // As whole numbers where both are: a float has no room for the last digits of an address.
+            Some(best) => match (value::as_integer(item), value::as_integer(best)) {
+                (Some(item), Some(best)) => Some(item.cmp(&best)),
+                _ => value::as_float(best).and_then(|best| number.partial_cmp(&best)),
+            },
+        };
+        if order == Some(wanted) {
+            found = Some(item);
+        }
+    }
+    Ok(found.cloned().unwrap_or(Value::Null))
 }
 
 /// Equal within `tolerance`, a fraction of the larger magnitude.

@@ -40,6 +40,8 @@ pub enum GivenKind {
         /// A power of two.
         align: u64,
     },
+    /// The address of a function of the kernel, a multiple of 16.
+    KernelText,
     /// An address on a user stack, a multiple of `align`.
     UserAddress {
         /// A power of two.
@@ -53,6 +55,8 @@ pub enum GivenKind {
 
 /// Start and size of the direct mapping with four-level page tables (Documentation/arch/x86/x86_64/mm.rst); the first 256 GiB.
 const DIRECT_MAP: (u64, u64) = (0xffff_8880_0000_0000, 0x40_0000_0000);
+/// Where the kernel's own code is linked to, and how much of it there is (same source; CONFIG_PHYSICAL_START is 16 MiB).
+const KERNEL_TEXT: (u64, u64) = (0xffff_ffff_8100_0000, 0x100_0000);
 /// Where the kernel places the stacks of 64-bit programs without five-level page tables.
 const USER_STACK: (u64, u64) = (0x7ffc_0000_0000, 0x3_ffff_f000);
 
@@ -67,6 +71,7 @@ impl GivenKind {
                 number.is_some_and(|number| (*min..=*max).contains(&number) && number.is_multiple_of(*step))
             }
             Self::KernelAddress { .. } => number.is_some_and(|number| number >= 0xff00_0000_0000_0000),
+            Self::KernelText => number.is_some_and(|number| number >= 0xffff_ffff_8000_0000),
             Self::UserAddress { .. } => number.is_some_and(|number| (0x1000..1 << 47).contains(&number)),
             Self::Pid => number.is_some_and(|number| (2..4_194_304).contains(&number)),
             Self::Choice(values) => values.contains(value),
@@ -83,6 +88,7 @@ impl GivenKind {
                 value::unsigned(chance.between(min.div_ceil(*step), max / step) * step)
             }
             Self::KernelAddress { align } => aligned(DIRECT_MAP, *align, chance),
+            Self::KernelText => aligned(KERNEL_TEXT, 16, chance),
             Self::UserAddress { align } => aligned(USER_STACK, *align, chance),
             Self::Pid => value::unsigned(chance.between(300, 32_000)),
             Self::Choice(values) => {

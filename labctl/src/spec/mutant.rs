@@ -15,6 +15,8 @@ use crate::spec::builtin::ANSWERS;
 /// A wrong submission: the solution with one thing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutant {
+    /// Its file, relative to the course.
+    pub file: String,
     /// The file's name without `.yaml`.
     pub id: String,
     /// What is wrong, for people.
@@ -42,6 +44,8 @@ pub struct Expect {
     pub mistake: Option<String>,
     /// The kind of a finding that must be there.
     pub finding: Option<String>,
+    /// The points that are left, where the author says.
+    pub points: Option<u32>,
 }
 
 impl Mutant {
@@ -130,8 +134,19 @@ pub fn mutant(
                 format!("no check `{}`{hint}", raw.expect.check.value),
             ));
         }
+        let most = exercise.max_points();
+        if let Some(points) = raw.expect.points.as_ref().filter(|points| points.value >= most) {
+            errors.push(source.at(
+                points,
+                format!(
+                    "{} has {most} points, and a mutant does not get them all",
+                    exercise.id
+                ),
+            ));
+        }
     }
     let mutant = Mutant {
+        file: source.file().to_owned(),
         id: raw.id.value,
         title: raw.title,
         exercise: raw.exercise.value,
@@ -143,6 +158,7 @@ pub fn mutant(
             check: raw.expect.check.value,
             mistake: raw.expect.mistake.map(|mistake| mistake.value),
             finding: raw.expect.finding.map(|finding| finding.value),
+            points: raw.expect.points.map(|points| points.value),
         },
     };
     SpecErrors::check(errors, mutant)

@@ -166,6 +166,14 @@ impl Pattern {
         })
     }
 
+    /// Names and kinds of the holes.
+    pub fn holes(&self) -> impl Iterator<Item = (&str, HoleKind)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Hole { name, kind } => Some((name.as_str(), *kind)),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// Matches a whole line.
     ///
     /// # Errors
@@ -200,6 +208,24 @@ impl Pattern {
             return Err(mismatch(line, at, "its end".to_owned()));
         }
         Ok(values)
+    }
+
+    /// A line that matches, with `number` (or as much of it as fits) in every hole.
+    #[must_use]
+    pub fn example(&self, number: u64) -> String {
+        let mut line = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => line.push_str(literal),
+                Part::Hole { kind, .. } => match kind {
+                    HoleKind::Address => line.push_str(&format!("{number:016x}")),
+                    HoleKind::Int | HoleKind::Number | HoleKind::Text | HoleKind::Word => {
+                        line.push_str(&number.to_string());
+                    }
+                },
+            }
+        }
+        line
     }
 
     /// Whether a line that does not match was probably meant to: it contains the template's first word, whatever the
@@ -404,6 +430,14 @@ mod tests {
                 let line = format!("{prefix}{line}");
                 if let Err(difference) = super::copy1().matches(&line) {
                     prop_assert!(line.is_char_boundary(difference.matched), "{difference}");
+                }
+            }
+
+            #[test]
+            fn an_example_matches(number: u64) {
+                for template in ["[COPY1] PID={pid:int} dest={dest:address} len={len:int}", "{{{a:word}}} {b:number}: {c:text}"] {
+                    let pattern = crate::spec::pattern::Pattern::parse(template).unwrap();
+                    prop_assert!(pattern.matches(&pattern.example(number)).is_ok());
                 }
             }
 

@@ -58,12 +58,14 @@ pub fn survey(source: &Source, module: &ModuleId, around: &Surroundings) -> Resu
         witness: raw.witness,
         run: raw.run,
         facts: raw.facts,
+        hints: Vec::new(),
+        figures: Vec::new(),
         givens: Mapping::default(),
         require: Vec::new(),
         worksheet: Vec::new(),
         checks: Vec::new(),
     };
-    let mut checker = Checker::new(source);
+    let mut checker = Checker::new(source, &around.mistakes);
     let names = Names::of(&raw);
     let experiment = checker.exercise(raw, module, around);
     let mut claims: Vec<Claim> = Vec::new();

@@ -1,12 +1,10 @@
 //! Sentences and arguments with expressions in them: `at {{hex(saw[0].addr)}}`.
 
-use serde_yaml::Spanned;
-
 use super::error::SpecError;
 use super::expr::{EvalError, Expr};
 use super::scope::Scope;
 use super::value;
-use super::yaml::Source;
+use super::yaml::{Source, Spanned};
 
 /// A text with holes. Without holes it is just a text.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,6 +21,13 @@ impl Text {
     #[must_use]
     pub fn literal(text: &str) -> Self {
         Self(vec![Part::Literal(text.to_owned())])
+    }
+
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let blank = |part: &Part| matches!(part, Part::Literal(text) if text.trim().is_empty());
+        self.0.iter().all(blank)
     }
 
     /// Splits a YAML scalar at `{{` and `}}`.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Spanned;
-
+use super::catalogue::PREDICTION;
 use super::error::{SpecError, SpecErrors};
 use super::exercise::{Artefact, ArtefactKind, Draw, DrawKind, Exercise, Witness};
 use super::expr::Expr;
@@ -12,8 +11,8 @@ use super::order::by_needs;
 use super::raw::{RawDraw, RawExercise};
 use super::suggest::did_you_mean;
 use super::text::Text;
-use super::yaml::{Mapping, Origin, Source};
-use super::{validate_checks, validate_run, validate_worksheet};
+use super::yaml::{Mapping, Origin, Source, Spanned};
+use super::{figure, validate_checks, validate_run, validate_worksheet};
 
 /// What an exercise may refer to outside of its own file.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +23,8 @@ pub struct Surroundings {
     pub tool_programs: Vec<String>,
     /// Sources that every workspace of the module has.
     pub workspace: Vec<String>,
+    /// Ids in the module's catalogue of mistakes.
+    pub mistakes: Vec<String>,
 }
 
 /// Reads and checks `exercises/<id>.yaml`.
@@ -32,7 +33,7 @@ pub struct Surroundings {
 /// Every mistake in the file, each with its place.
 pub fn exercise(source: &Source, module: &ModuleId, around: &Surroundings) -> Result<Exercise, SpecErrors> {
     let raw: RawExercise = source.read()?;
-    let mut checker = Checker::new(source);
+    let mut checker = Checker::new(source, &around.mistakes);
     let id = raw.id.clone();
     let exercise = checker.exercise(raw, module, around);
     if exercise
@@ -57,6 +58,8 @@ pub(super) struct Checker<'a> {
     pub(super) errors: Vec<SpecError>,
     /// Every variable's name and where it was introduced.
     variables: BTreeMap<String, Origin>,
+    /// Ids in the module's catalogue of mistakes.
+    catalogue: &'a [String],
 }
 
 /// Names that expressions may use, by where they come from.
@@ -86,14 +89,15 @@ impl Names {
 }
 
 /// Names that checks and facts have in every exercise.
-pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "answers"];
+pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "witness_lost", "answers"];
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(source: &'a Source) -> Self {
+    pub(super) fn new(source: &'a Source, catalogue: &'a [String]) -> Self {
         Self {
             source,
             errors: Vec::new(),
             variables: BTreeMap::new(),
+            catalogue,
         }
     }
 
@@ -123,6 +127,12 @@ impl<'a> Checker<'a> {
             );
         }
         let names = Names::of(&raw);
+
+        let hints = raw
+            .hints
+            .iter()
+            .filter_map(|text| self.text(text, &[&names.givens], &[]))
+            .collect();
         let givens = self.givens(raw.givens);
         let require = raw
             .require
@@ -148,6 +158,8 @@ impl<'a> Checker<'a> {
             }
             Witness {
                 comms: witness.comms.into_iter().map(|comm| comm.value).collect(),
+                stacks: witness.stacks,
+                skbs: witness.skbs,
             }
         });
         for need in raw.needs.iter().filter(|need| !is_name(&need.value)) {
@@ -172,12 +184,13 @@ impl<'a> Checker<'a> {
         // The order of the disks is part of the initramfs: the same layers give the same one.
         layers.sort();
         let run = validate_run::run(self, raw.run, &build, around, &names);
-        let facts = validate_run::facts(self, raw.facts, &run, &names, witness.is_some());
+        let facts = validate_run::facts(self, raw.facts, &run, &names, witness.as_ref());
         let mut exercise = Exercise {
             id: id?,
             module: module.clone(),
             title: raw.title,
             summary: raw.summary,
+            hints,
             needs: raw.needs.into_iter().map(|need| need.value).collect(),
             layers,
             givens,
@@ -190,8 +203,10 @@ impl<'a> Checker<'a> {
             run,
             facts,
             checks: Vec::new(),
+            figures: Vec::new(),
         };
         exercise.checks = validate_checks::checks(self, raw.checks, &exercise, &names);
+        exercise.figures = figure::figures(self, raw.figures, &exercise.checks, &names);
         Some(exercise)
     }
 
@@ -403,6 +418,14 @@ impl<'a> Checker<'a> {
         let checked = MistakeId::new(&id.value);
         if checked.is_none() {
             self.error(id, format!("`{}` is not a name for a mistake", id.value));
+        }
+        if id.value.starts_with(PREDICTION) && !self.catalogue.contains(&id.value) {
+            let catalogue = self.catalogue;
+            self.unknown(
+                id,
+                "mistake in the module's mistakes.yaml:",
+                catalogue.iter().map(String::as_str),
+            );
         }
         checked
     }

@@ -1,9 +1,7 @@
 //! Checking steps and facts.
 
-use serde_yaml::Spanned;
-
 use super::exercise::{
-    Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, StopSignal, Until,
+    Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, StopSignal, Until, Witness,
 };
 use super::expr::Expr;
 use super::ids::is_name;
@@ -11,10 +9,15 @@ use super::pattern::Pattern;
 use super::raw::{RawFact, RawProgram, RawStep, RawUntil};
 use super::text::Text;
 use super::validate::{ALWAYS, Checker, Names, Surroundings};
-use super::yaml::Mapping;
+use super::yaml::{Mapping, Spanned};
 
 /// Seconds for a step that does not say: plenty for anything that is not a benchmark, short enough for a student who waits.
 const WITHIN: u32 = 10;
+
+/// Where facts are read.
+pub(super) const FACT_SOURCES: &[&str] = &[
+    "dmesg", "stdout", "stderr", "witness", "events", "probes", "btf", "bugs",
+];
 
 pub(super) fn run(
     checker: &mut Checker<'_>,
@@ -307,12 +310,12 @@ pub(super) fn facts(
     raw: Mapping<Spanned<RawFact>>,
     steps: &[Step],
     names: &Names,
-    has_witness: bool,
+    witness: Option<&Witness>,
 ) -> Vec<Fact> {
     let mut facts = Vec::new();
     for (name, fact) in raw.0 {
         checker.introduce(&name);
-        if let Some(kind) = fact_kind(checker, &fact, steps, names, has_witness) {
+        if let Some(kind) = fact_kind(checker, &fact, steps, names, witness) {
             facts.push(Fact {
                 name: name.value,
                 kind,
@@ -328,18 +331,28 @@ impl FactKind {
     pub fn expr(&self) -> Option<&Expr> {
         match self {
             Self::Dmesg { filter, .. } | Self::Output { filter, .. } => filter.as_ref(),
-            Self::Witness(expr) | Self::Value(expr) => Some(expr),
+            Self::Witness(expr) | Self::Events(expr) | Self::Probes(expr) | Self::Value(expr) => Some(expr),
             Self::Struct(_) | Self::Origin(_) => None,
         }
     }
 }
+
+/// A source of facts, the name by which a filter calls one of its records, and what such a fact is.
+type Testimony = (&'static str, &'static str, fn(Expr) -> FactKind);
+
+/// What the witness tells.
+const TESTIMONY: &[Testimony] = &[
+    ("witness", "w", FactKind::Witness),
+    ("events", "e", FactKind::Events),
+    ("probes", "p", FactKind::Probes),
+];
 
 fn fact_kind(
     checker: &mut Checker<'_>,
     fact: &Spanned<RawFact>,
     steps: &[Step],
     names: &Names,
-    has_witness: bool,
+    witness: Option<&Witness>,
 ) -> Option<FactKind> {
     let raw = &fact.value;
     let lists: &[&[String]] = &[&names.givens, &names.keys, &names.vars, &names.facts];
@@ -354,15 +367,19 @@ fn fact_kind(
         checker.error(fact, "a fact has `from` or `value`");
         return None;
     };
-    if from.value == "witness" {
-        if !has_witness {
-            checker.error(from, "this exercise has no `witness`");
+    if let Some((_, variable, kind)) = TESTIMONY.iter().find(|(name, ..)| *name == from.value) {
+        match witness {
+            None => checker.error(from, "this exercise has no `witness`"),
+            Some(witness) if from.value == "events" && !witness.skbs => {
+                checker.error(from, "the witness follows no packets without `skbs: true`");
+            }
+            Some(_) => {}
         }
         let Some(text) = &raw.r#where else {
-            checker.error(from, "a fact from the witness needs `where`");
+            checker.error(from, format!("a fact from {} needs `where`", from.value));
             return None;
         };
-        return checker.expr(text, lists, &with("w")).map(FactKind::Witness);
+        return checker.expr(text, lists, &with(variable)).map(*kind);
     }
     if from.value == "btf" {
         let Some(name) = &raw.r#struct else {
@@ -429,11 +446,7 @@ fn fact_kind(
             })
         }
         _ => {
-            checker.unknown(
-                from,
-                "source of facts",
-                ["dmesg", "stdout", "stderr", "witness", "btf", "bugs"],
-            );
+            checker.unknown(from, "source of facts", FACT_SOURCES.iter().copied());
             None
         }
     }

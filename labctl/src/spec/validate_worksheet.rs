@@ -1,7 +1,6 @@
 //! Checking givens and blanks.
 
 use cel::Value;
-use serde_yaml::Spanned;
 
 use super::answers::{Blank, BlankKind};
 use super::exercise::Explain;
@@ -11,23 +10,25 @@ use super::quantity;
 use super::raw::{RawBlank, RawExplain, RawGiven};
 use super::validate::{Checker, Names};
 use super::value;
+use super::yaml::Spanned;
 
-const GIVEN_TYPES: &[&str] = &[
+pub(super) const GIVEN_TYPES: &[&str] = &[
     "integer",
     "kernel_address",
+    "kernel_text",
     "user_address",
     "pid",
     "choice",
     "fixed",
 ];
-const BLANK_TYPES: &[&str] = &[
+pub(super) const BLANK_TYPES: &[&str] = &[
     "integer", "address", "register", "choice", "yes_no", "bytes", "seconds",
 ];
 
 pub(super) fn given(checker: &mut Checker<'_>, name: &Spanned<String>, raw: &RawGiven) -> Option<Given> {
     let is_address = matches!(raw.r#type.value.as_str(), "kernel_address" | "user_address");
     let lesson = match (is_address, raw.r#type.value.as_str()) {
-        (true, _) => parsed(checker, &raw.lesson, quantity::address),
+        (true, _) | (_, "kernel_text") => parsed(checker, &raw.lesson, quantity::address),
         (_, "choice" | "fixed") => Some(number_or_word(&raw.lesson.value)),
         _ => parsed(checker, &raw.lesson, quantity::integer),
     };
@@ -56,6 +57,7 @@ pub(super) fn given(checker: &mut Checker<'_>, name: &Spanned<String>, raw: &Raw
     let kind = match raw.r#type.value.as_str() {
         "fixed" => GivenKind::Fixed,
         "pid" => GivenKind::Pid,
+        "kernel_text" => GivenKind::KernelText,
         "integer" => match (min, max, step) {
             (Some(min), Some(max), Some(step)) if min.div_ceil(step) <= max / step => {
                 GivenKind::Integer { min, max, step }

@@ -56,9 +56,7 @@ pub fn from_json(json: &serde_json::Value) -> Value {
                 .iter()
                 .map(|(name, value)| {
                     let value = match value {
-                        serde_json::Value::String(string)
-                            if matches!(name.as_str(), "comm" | "func" | "data") =>
-                        {
+                        serde_json::Value::String(string) if matches!(name.as_str(), "comm" | "func") => {
                             text(string.clone())
                         }
                         other => from_json(other),

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_yaml::Spanned;
-
+use super::annotate::Annotated;
 use super::answers;
 use super::course::Module;
 use super::error::SpecError;
-use super::exercise::LESSON_SEED;
+use super::exercise::{Exercise, LESSON_SEED};
 use super::expr::EvalError;
 use super::mutant::Mutant;
+use super::raw::RawWorkspace;
 use super::yaml::Source;
 
 /// Name of the file that marks a workspace.
@@ -31,15 +30,8 @@ impl Workspace {
     /// # Errors
     /// Anything unreadable, with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, SpecError> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Raw {
-            module: Spanned<String>,
-            #[serde(default)]
-            seed: Option<Spanned<String>>,
-        }
         let source = Source::new(file, text);
-        let raw: Raw = source.read_untrusted()?;
+        let raw: RawWorkspace = source.read_untrusted()?;
         let seed = raw.seed.map_or_else(|| LESSON_SEED.to_owned(), |seed| seed.value);
         if seed.is_empty() || seed.len() > 64 || seed.chars().any(char::is_control) {
             return Err(source.at(&raw.module, "a seed has 1 to 64 characters"));
@@ -75,21 +67,7 @@ fn quoted(text: &str) -> String {
 /// # Errors
 /// When an expression of the course does not fit its values.
 pub fn skeleton(module: &Module, seed: &str) -> Result<BTreeMap<String, String>, EvalError> {
-    let mut files = common(module, seed);
-    for (path, both) in &module.sources {
-        files.insert(path.clone(), both.skeleton.clone());
-    }
-    for exercise in module
-        .exercises
-        .iter()
-        .filter(|exercise| !exercise.worksheet.is_empty())
-    {
-        files.insert(
-            answers_path(exercise.id.as_str()),
-            answers::skeleton(exercise, seed)?,
-        );
-    }
-    Ok(files)
+    files(module, seed, |source| &source.skeleton, answers::skeleton)
 }
 
 /// The files of a workspace in which everything is right.
@@ -97,21 +75,7 @@ pub fn skeleton(module: &Module, seed: &str) -> Result<BTreeMap<String, String>,
 /// # Errors
 /// When an expression of the course does not fit its values.
 pub fn solution(module: &Module, seed: &str) -> Result<BTreeMap<String, String>, EvalError> {
-    let mut files = common(module, seed);
-    for (path, both) in &module.sources {
-        files.insert(path.clone(), both.solution.clone());
-    }
-    for exercise in module
-        .exercises
-        .iter()
-        .filter(|exercise| !exercise.worksheet.is_empty())
-    {
-        files.insert(
-            answers_path(exercise.id.as_str()),
-            answers::reference(exercise, seed)?,
-        );
-    }
-    Ok(files)
+    files(module, seed, |source| &source.solution, answers::reference)
 }
 
 /// The files of a workspace that is right but for a mutant.
@@ -138,14 +102,27 @@ pub fn answers_path(exercise: &str) -> String {
     format!("answers/{exercise}.yaml")
 }
 
-fn common(module: &Module, seed: &str) -> BTreeMap<String, String> {
+fn files(
+    module: &Module,
+    seed: &str,
+    side: impl Fn(&Annotated) -> &String,
+    answers: impl Fn(&Exercise, &str) -> Result<String, EvalError>,
+) -> Result<BTreeMap<String, String>, EvalError> {
     let mut files = module.template.clone();
     let workspace = Workspace {
         module: module.id.to_string(),
         seed: seed.to_owned(),
     };
     files.insert(WORKSPACE_FILE.to_owned(), workspace.to_yaml());
-    files
+    for (path, source) in &module.sources {
+        files.insert(path.clone(), side(source).clone());
+    }
+    for exercise in &module.exercises {
+        if !exercise.worksheet.is_empty() {
+            files.insert(answers_path(exercise.id.as_str()), answers(exercise, seed)?);
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Reading YAML with positions.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
-use serde_yaml::Spanned;
 
 use super::error::SpecError;
 
@@ -82,7 +83,14 @@ impl Source {
             let (line, column) = error
                 .location()
                 .map_or((1, 1), |place| (place.line(), place.column()));
-            self.error(line, column, plain_message(&error, line, column))
+            let what = plain_message(&error, line, column);
+            // What is missing is told where the mapping ends, which may be behind the last line.
+            let last = u64::try_from(self.text.lines().count().max(1)).unwrap_or(u64::MAX);
+            if line > last {
+                self.error(last, 1, what)
+            } else {
+                self.error(line, column, what)
+            }
         })
     }
 
@@ -177,6 +185,55 @@ impl Origin {
     }
 }
 
+/// A value with the place where it stands in its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is used; for an alias, the place of the alias.
+    pub referenced: serde_yaml::Location,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = serde_yaml::Spanned::deserialize(deserializer)?;
+        Ok(Self {
+            value: spanned.value,
+            referenced: spanned.referenced,
+        })
+    }
+}
+
+/// A place leaves no trace in the file. A text is any scalar: `13`, `0x2a` and `true` are read as they are written.
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        format!("Spanned<{}>", T::schema_id()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<T>();
+        if let Some(kind) = schema.get_mut("type") {
+            let scalar = ["string", "number", "boolean"];
+            match kind {
+                serde_json::Value::String(name) if name == "string" => *kind = scalar.into_iter().collect(),
+                serde_json::Value::Array(kinds) if kinds.iter().any(|kind| kind == "string") => {
+                    *kind = scalar.into_iter().chain(["null"]).collect();
+                }
+                _ => {}
+            }
+        }
+        schema
+    }
+}
+
 /// A YAML mapping in the order of the file, each key with its place. A repeated key is an error of the reader.
 #[derive(Debug)]
 pub struct Mapping<V>(pub Vec<(Spanned<String>, V)>);
@@ -208,6 +265,21 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Mapping<V> {
         }
 
         deserializer.deserialize_map(Pairs(PhantomData))
+    }
+}
+
+impl<V: JsonSchema> JsonSchema for Mapping<V> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Mapping_of_{}", V::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let values = generator.subschema_for::<V>();
+        schemars::json_schema!({ "type": "object", "additionalProperties": values })
     }
 }
 

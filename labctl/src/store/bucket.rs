@@ -7,6 +7,7 @@ use fs_err as fs;
 
 use super::entry::{Entry, StoreError};
 use super::lock::StoreLock;
+use super::staging::{self, Staging};
 use crate::supervise::Cancel;
 
 /// A kind of entry. Each has its own folder, so that `cache gc` can treat kinds differently.
@@ -57,7 +58,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store below `cache_dir` (normally `$XDG_CACHE_HOME/labctl`), making its folders.
+    /// Opens the store below `cache_dir` (normally `$XDG_CACHE_HOME/labctl`), making its folders and removing what
+    /// killed labctls have left half done.
     ///
     /// # Errors
     /// When a folder cannot be made.
@@ -70,7 +72,9 @@ impl Store {
         {
             fs::create_dir_all(root.join(dir)).map_err(StoreError::io("make the store's folders"))?;
         }
-        Ok(Self { root })
+        let store = Self { root };
+        staging::reap(&store.staging())?;
+        Ok(store)
     }
 
     pub fn root(&self) -> &Path {
@@ -85,7 +89,19 @@ impl Store {
     /// A place for work that an interruption may leave half done and a later run may resume (a kernel tree, a
     /// partial download). The caller holds the entry's lock.
     pub fn scratch(&self, bucket: Bucket, id: &str) -> PathBuf {
-        self.root.join("staging").join(format!("{bucket}-{id}"))
+        self.staging().join(format!("{bucket}-{id}"))
+    }
+
+    /// A folder for work that is worth nothing when it is interrupted; `what` is for people.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn stage(&self, what: &str) -> Result<Staging, StoreError> {
+        Staging::create(&self.staging(), what)
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.root.join("staging")
     }
 
     /// The finished entry, when it is there and whole. A damaged one is removed and reported by name.
@@ -123,10 +139,7 @@ impl Store {
             Err(StoreError::Damaged { .. }) => remove_tree(&path)?,
             Err(error) => return Err(error.into()),
         }
-        let staging = tempfile::Builder::new()
-            .prefix(&format!("{bucket}-{}-", &id[..id.len().min(16)]))
-            .tempdir_in(self.root.join("staging"))
-            .map_err(StoreError::io("make a staging folder"))?;
+        let staging = self.stage(&format!("{bucket}-{}", &id[..id.len().min(16)]))?;
         make(staging.path())?;
         Ok(Entry::seal(staging, path)?)
     }

@@ -1,22 +1,26 @@
 //! A finished entry and the manifest that proves it whole.
 //!
-//! The manifest holds each regular file's size and, for those of at most 64 MiB in small entries, nothing more is
-//! checked on every open than sizes (a `stat` each): re-hashing gigabytes at every start would cost more than the
-//! work it guards. [`Entry::verify`] re-hashes, for `cache` commands and after an unexplained failure.
+//! Every file of an entry is looked at on every open, with one `stat`: it must be there, have its size, and not have
+//! been written to since the manifest was, which is the last file of an entry. To re-hash gigabytes at every start
+//! would cost more than the work it guards. [`Entry::verify`] re-hashes: files that were touched, and those of an entry
+//! under suspicion.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::bucket::remove_tree;
+use super::staging::Staging;
 use crate::digest::Digest;
 
 const MANIFEST: &str = "MANIFEST.json";
-/// Entries with more files than this (toolchain roots) are checked by their manifest's presence alone.
-const CHECKED_FILES: usize = 512;
+/// Entries with more files than this (toolchain roots, kernel trees) have no digests: what was touched there counts as
+/// damaged.
+const HASHED_FILES: usize = 512;
 
 /// A failure of the store itself.
 #[derive(Debug, thiserror::Error)]
@@ -78,17 +82,21 @@ impl Entry {
         if !path.is_dir() {
             return Ok(None);
         }
-        let manifest = read_manifest(&path).map_err(&damaged)?;
-        if manifest.files.len() <= CHECKED_FILES {
-            for (name, recorded) in &manifest.files {
-                match fs::symlink_metadata(path.join(name)) {
-                    Ok(meta) if meta.len() == recorded.size => {}
-                    Ok(meta) => {
-                        let (got, want) = (meta.len(), recorded.size);
-                        return Err(damaged(format!("`{name}` has {got} bytes instead of {want}")));
-                    }
-                    Err(_) => return Err(damaged(format!("`{name}` is missing"))),
-                }
+        let (manifest, sealed) = read_manifest(&path).map_err(&damaged)?;
+        let mut file = path.clone();
+        for (name, recorded) in &manifest.files {
+            file.clone_from(&path);
+            file.push(name);
+            // Not fs_err's: its errors carry a copy of the path, and there are thousands of files.
+            let Ok(meta) = std::fs::symlink_metadata(&file) else {
+                return Err(damaged(format!("`{name}` is missing")));
+            };
+            let (got, want) = (meta.len(), recorded.size);
+            if got != want {
+                return Err(damaged(format!("`{name}` has {got} bytes instead of {want}")));
+            }
+            if meta.modified().is_ok_and(|at| at > sealed) {
+                check_digest(&path, name, recorded).map_err(&damaged)?;
             }
         }
         Ok(Some(Self { path }))
@@ -103,13 +111,9 @@ impl Entry {
             entry: self.path.display().to_string(),
             what,
         };
-        for (name, recorded) in read_manifest(&self.path).map_err(damaged)?.files {
-            let Some(want) = recorded.sha256 else { continue };
-            let got = fs::File::open(self.path.join(&name))
-                .and_then(Digest::of_reader)
-                .map_err(|error| damaged(format!("`{name}`: {error}")))?;
-            if got != want {
-                return Err(damaged(format!("`{name}` has digest {got} instead of {want}")));
+        for (name, recorded) in read_manifest(&self.path).map_err(damaged)?.0.files {
+            if recorded.sha256.is_some() {
+                check_digest(&self.path, &name, &recorded).map_err(damaged)?;
             }
         }
         Ok(())
@@ -117,10 +121,10 @@ impl Entry {
 
     /// Writes the manifest and renames the staging folder into place. A crash before the rename leaves only a
     /// staging folder, which nothing reads.
-    pub(super) fn seal(staging: tempfile::TempDir, path: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn seal(staging: Staging, path: PathBuf) -> Result<Self, StoreError> {
         let mut files = BTreeMap::new();
         record_files(staging.path(), staging.path(), &mut files)?;
-        if files.len() <= CHECKED_FILES {
+        if files.len() <= HASHED_FILES {
             for (name, recorded) in &mut files {
                 let file =
                     fs::File::open(staging.path().join(name)).map_err(StoreError::io("read a new entry"))?;
@@ -138,9 +142,33 @@ impl Entry {
     }
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, String> {
-    let bytes = fs::read(path.join(MANIFEST)).map_err(|error| format!("no manifest: {error}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("unreadable manifest: {error}"))
+/// The manifest, and when it was written.
+fn read_manifest(path: &Path) -> Result<(Manifest, SystemTime), String> {
+    let missing = |error| format!("no manifest: {error}");
+    let mut file = fs::File::open(path.join(MANIFEST)).map_err(missing)?;
+    let written = file
+        .metadata()
+        .and_then(|meta| meta.modified())
+        .map_err(missing)?;
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut file, &mut bytes).map_err(missing)?;
+    let manifest = serde_json::from_slice(&bytes).map_err(|error| format!("unreadable manifest: {error}"))?;
+    Ok((manifest, written))
+}
+
+/// Re-reads one file. One without a digest was not to be touched.
+fn check_digest(entry: &Path, name: &str, recorded: &Recorded) -> Result<(), String> {
+    let Some(want) = recorded.sha256 else {
+        return Err(format!("`{name}` was changed after it was made"));
+    };
+    let got = fs::File::open(entry.join(name))
+        .and_then(Digest::of_reader)
+        .map_err(|error| format!("`{name}`: {error}"))?;
+    if got == want {
+        Ok(())
+    } else {
+        Err(format!("`{name}` has digest {got} instead of {want}"))
+    }
 }
 
 fn record_files(root: &Path, dir: &Path, files: &mut BTreeMap<String, Recorded>) -> Result<(), StoreError> {

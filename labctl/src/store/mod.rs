@@ -3,14 +3,16 @@
 //!
 //! ```text
 //! <root>/v1/<bucket>/<id>/     one finished entry, with MANIFEST.json written last
-//! <root>/v1/staging/           entries being made; renamed into place when whole
+//! <root>/v1/staging/           entries being made, each folder locked by its maker; renamed into place when whole
 //! <root>/v1/locks/             one lock file per entry being made
 //! ```
 
 mod bucket;
 mod entry;
 mod lock;
+mod staging;
 
 pub use bucket::{Bucket, Store};
 pub use entry::{Entry, StoreError};
 pub use lock::StoreLock;
+pub use staging::Staging;

@@ -1,5 +1,6 @@
 //! The request to stop, as a value that is passed down. Ctrl-C once asks for an orderly stop; twice, for a kill.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -60,6 +61,14 @@ impl Cancel {
         }
     }
 
+    /// `inner` until a stop is asked for, and then an error: what takes long because it reads much is ended by it.
+    pub fn reader<R: Read>(&self, inner: R) -> CancellableReader<R> {
+        CancellableReader {
+            inner,
+            cancel: self.clone(),
+        }
+    }
+
     /// Completes when a stop is asked for.
     pub async fn requested(&self) {
         self.orderly.cancelled().await;
@@ -71,9 +80,34 @@ impl Cancel {
     }
 }
 
+/// A reader that a request to stop ends.
+#[derive(Debug)]
+pub struct CancellableReader<R> {
+    inner: R,
+    cancel: Cancel,
+}
+
+impl<R: Read> Read for CancellableReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.inner.read(buffer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_ends_with_the_request() {
+        let cancel = Cancel::new();
+        let mut reader = cancel.reader(&b"ab"[..]);
+        let mut byte = [0];
+        assert_eq!(reader.read(&mut byte).unwrap(), 1);
+        cancel.request();
+        let error = reader.read(&mut byte).unwrap_err();
+        assert!(error.get_ref().unwrap().is::<Cancelled>());
+    }
 
     #[tokio::test]
     async fn the_second_request_outranks_the_first() {

@@ -4,6 +4,6 @@ mod cancel;
 mod process_record;
 mod spawn;
 
-pub use cancel::{Cancel, Cancelled, Reason};
+pub use cancel::{Cancel, CancellableReader, Cancelled, Reason};
 pub use process_record::ProcessRecord;
 pub use spawn::{async_command, blocking_command, find_program};

@@ -190,11 +190,14 @@ fn unpack(
 fn unpack_one(root: &Path, package: &PackageFile, cancel: &Cancel) -> Result<(), ToolchainError> {
     cancel.check()?;
     let file = fs::File::open(&package.path).map_err(ToolchainError::Root)?;
-    unpack_into(root, io::BufReader::new(file), &ReadOptions::default()).map_err(|source| {
-        ToolchainError::Unpack {
-            package: format!("{} {}", package.name, package.version),
-            source: Box::new(source),
-        }
+    unpack_into(
+        root,
+        io::BufReader::new(cancel.reader(file)),
+        &ReadOptions::default(),
+    )
+    .map_err(|source| ToolchainError::Unpack {
+        package: format!("{} {}", package.name, package.version),
+        source: Box::new(source),
     })?;
     Ok(())
 }

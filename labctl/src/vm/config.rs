@@ -23,17 +23,6 @@ impl fmt::Display for AccelKind {
     }
 }
 
-/// QEMU's machine type. Both have PCI and ACPI, so that one kernel and one set of devices serve both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Machine {
-    /// A PC with PCIe. No HPET: Linux calibrates against it for tens of milliseconds and then uses the TSC.
-    #[default]
-    Q35,
-    /// The machine without legacy devices: quicker to probe, but only for kernels that expect it.
-    Microvm,
-}
-
 /// Where the guest's memory lives on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum MemoryBackend {
@@ -73,7 +62,6 @@ pub struct VmConfig {
     pub accel: AccelKind,
     /// Why that accelerator: kept in the record, and shown with every result.
     pub accel_reason: String,
-    pub machine: Machine,
     /// QEMU's own system-call filter. Off only on a QEMU that was built without it, and then said loudly.
     pub sandbox: bool,
     /// Kept in the record for whoever finds this instance (kernel and image identities, a key's path).
@@ -120,7 +108,6 @@ impl VmConfig {
             disks: Vec::new(),
             accel: AccelKind::Tcg,
             accel_reason: "asked for".to_owned(),
-            machine: Machine::Q35,
             sandbox: true,
             labels: BTreeMap::new(),
         }

@@ -12,7 +12,6 @@
 
 mod argv;
 mod config;
-mod console;
 mod death;
 mod follow;
 mod instance;
@@ -32,8 +31,7 @@ mod state;
 mod wire;
 
 pub use argv::argv;
-pub use config::{AccelKind, ConfigError, Disk, Machine, MemoryBackend, VmConfig};
-pub use console::{ConsoleSplitter, Sighting, sighting};
+pub use config::{AccelKind, ConfigError, Disk, MemoryBackend, VmConfig};
 pub use death::{Death, DeathCause};
 pub use follow::Follower;
 pub use instance::{InstanceDir, InstanceError};

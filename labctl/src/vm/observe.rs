@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use lab_kmsg::ConsoleScanner;
+use lab_kmsg::scan::Event as Sighting;
 use tokio::sync::{mpsc, watch};
 
-use super::console::{ConsoleSplitter, Sighting, sighting};
 use super::follow::Follower;
 use super::process::Exit;
 use super::state::{Observation, RunState, StageMark};
@@ -37,7 +38,7 @@ pub(super) fn observe(sources: Sources) -> (watch::Receiver<Observed>, tokio::ta
     });
     let observer = Observer {
         publish,
-        splitter: ConsoleSplitter::default(),
+        scanner: ConsoleScanner::default(),
         events: sources.events.clone(),
     };
     let task = tokio::spawn(observer.run(sources));
@@ -46,7 +47,7 @@ pub(super) fn observe(sources: Sources) -> (watch::Receiver<Observed>, tokio::ta
 
 struct Observer {
     publish: watch::Sender<Observed>,
-    splitter: ConsoleSplitter,
+    scanner: ConsoleScanner,
     events: Events,
 }
 
@@ -76,6 +77,9 @@ impl Observer {
         {
             self.read(&bytes);
         }
+        for sighting in self.scanner.finish() {
+            self.apply(&Observation::Sighted(sighting));
+        }
         while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(1), from.qmp.recv()).await {
             self.apply(&Observation::Qmp(event));
         }
@@ -83,10 +87,8 @@ impl Observer {
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        for line in self.splitter.push(bytes) {
-            if let Some(sighting) = sighting(&line) {
-                self.apply(&Observation::Sighted(sighting));
-            }
+        for sighting in self.scanner.push(bytes) {
+            self.apply(&Observation::Sighted(sighting));
         }
     }
 

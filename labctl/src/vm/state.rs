@@ -1,17 +1,21 @@
 //! What has become of a machine, as a pure function of what was observed.
 //!
 //! ```text
-//! Booting ──ready──► Running
-//!    │                  │
-//!    ├── panic ─────────┼─────► Panicked ──┐
-//!    ├── shutdown ──────┴─────► PoweredOff─┤        PoweredOff ──panic──► Panicked
-//!    └── QEMU ended ───────────────────────┴──► Gone
+//! Booting ──ready──► Running ──console says panic──► Alarmed
+//!    │                  │                               │ shutdown
+//!    ├── panic ─────────┼───────────────────────────────┴──► Panicked ──┐
+//!    ├── shutdown ──────┴──────────────────────────────────► PoweredOff─┤     PoweredOff ──panic──► Panicked
+//!    └── QEMU ended ────────────────────────────────────────────────────┴──► Gone
 //! ```
 //!
 //! Observations come from two sources (QMP and the console) in no fixed order, so that a machine only ever moves to
 //! the right, and a panic outranks the power-off that it led to.
+//!
+//! Until init is ready nobody but the kernel and init writes to the console. After that any program or module of the
+//! guest may print `Kernel panic`: those words count once the machine resets, as a panicked one does at once.
 
-use super::console::Sighting;
+use lab_kmsg::scan::Event as Sighting;
+
 use super::process::Exit;
 use super::wire::QmpEvent;
 
@@ -57,6 +61,8 @@ pub enum PowerCause {
 pub enum RunState {
     Booting,
     Running,
+    /// Its console tells of a panic, and nothing else does yet.
+    Alarmed(PanicInfo),
     PoweredOff(PowerCause),
     Panicked(PanicInfo),
     /// QEMU has ended; what is known of why.
@@ -89,7 +95,7 @@ impl RunState {
 
     fn gone(self, exit: Exit) -> Self {
         let (panic, power) = match self {
-            Self::Panicked(panic) => (Some(panic), None),
+            Self::Panicked(panic) | Self::Alarmed(panic) => (Some(panic), None),
             Self::PoweredOff(power) => (None, Some(power)),
             _ => (None, None),
         };
@@ -97,23 +103,33 @@ impl RunState {
     }
 
     fn sighted(self, sighting: &Sighting) -> Self {
-        match (self, sighting) {
-            (Self::Panicked(known), _) if known != PanicInfo::Reported => Self::Panicked(known),
-            (_, Sighting::Panic { reason }) => Self::Panicked(PanicInfo::Kernel {
+        let panic = match sighting {
+            Sighting::Panic { reason, .. } => PanicInfo::Kernel {
                 reason: reason.clone(),
-            }),
-            (_, Sighting::InitFailed { stage, why }) => Self::Panicked(PanicInfo::Init {
+            },
+            Sighting::Fatal { stage, why } => PanicInfo::Init {
                 stage: stage.clone(),
                 why: why.clone(),
-            }),
-            (Self::Booting, Sighting::Stage { name, .. }) if name == LAST_STAGE => Self::Running,
-            (state, _) => state,
+            },
+            Sighting::Stage { name, .. } if name == LAST_STAGE && self == Self::Booting => {
+                return Self::Running;
+            }
+            _ => return self,
+        };
+        match self {
+            Self::Panicked(known) if known != PanicInfo::Reported => Self::Panicked(known),
+            Self::Running => Self::Alarmed(panic),
+            Self::Alarmed(first) => Self::Alarmed(first),
+            _ => Self::Panicked(panic),
         }
     }
 
     fn reported(self, event: &QmpEvent) -> Self {
         match (self, event) {
             (Self::Panicked(known), _) => Self::Panicked(known),
+            (Self::Alarmed(panic), QmpEvent::GuestPanicked | QmpEvent::Shutdown { .. }) => {
+                Self::Panicked(panic)
+            }
             (_, QmpEvent::GuestPanicked) => Self::Panicked(PanicInfo::Reported),
             (Self::Booting | Self::Running, QmpEvent::Shutdown { by_guest, reset }) => {
                 Self::PoweredOff(match (by_guest, reset) {
@@ -128,7 +144,7 @@ impl RunState {
 
     /// Whether nothing more is to be expected of the guest.
     pub fn is_over(&self) -> bool {
-        !matches!(self, Self::Booting | Self::Running)
+        !matches!(self, Self::Booting | Self::Running | Self::Alarmed(_))
     }
 
     pub fn panic(&self) -> Option<&PanicInfo> {
@@ -155,6 +171,7 @@ mod tests {
 
     fn panic(reason: &str) -> Observation {
         Observation::Sighted(Sighting::Panic {
+            kind: lab_kmsg::SplatKind::Panic,
             reason: reason.to_owned(),
         })
     }
@@ -182,8 +199,14 @@ mod tests {
             (vec![], RunState::Booting),
             (vec![stage("sshd")], RunState::Booting),
             (vec![stage("ready")], RunState::Running),
+            (vec![panic("a"), panic("b")], RunState::Panicked(kernel("a"))),
+            // Anybody can print these words; a kernel that means them resets.
             (
                 vec![stage("ready"), panic("a"), panic("b")],
+                RunState::Alarmed(kernel("a")),
+            ),
+            (
+                vec![stage("ready"), panic("a"), panic("b"), shutdown(true, true)],
                 RunState::Panicked(kernel("a")),
             ),
             // A panic with `panic=-1` reboots at once, and QMP may say so before the console was read.
@@ -228,9 +251,10 @@ mod tests {
         match state {
             RunState::Booting => 0,
             RunState::Running => 1,
-            RunState::PoweredOff(_) => 2,
-            RunState::Panicked(_) => 3,
-            RunState::Gone { .. } => 4,
+            RunState::Alarmed(_) => 2,
+            RunState::PoweredOff(_) => 3,
+            RunState::Panicked(_) => 4,
+            RunState::Gone { .. } => 5,
         }
     }
 
@@ -251,7 +275,8 @@ mod tests {
             after in prop::collection::vec(observation(), 0..10),
         ) {
             let lives = before.iter().all(|one| !matches!(one, Observation::Exited(_)));
-            let all: Vec<_> = before.into_iter().chain([panic("a")]).chain(after).collect();
+            let end = Observation::Exited(Exit::Code(0));
+            let all: Vec<_> = before.into_iter().chain([panic("a")]).chain(after).chain([end]).collect();
             prop_assert!(!lives || run(&all).panic().is_some());
         }
     }

@@ -4,29 +4,41 @@ use labctl::grade::verdict::Verdict;
 use labctl::spec::answers;
 use labctl::spec::givens;
 
-use super::support::{check, exercise, grade, module, right};
-
-const BOTH: [&str; 2] = ["exercise-b", "complete-test"];
+use super::support::{check, exercise, grade, module, paper, right, worksheets};
 
 #[test]
 fn the_reference_is_right_for_every_seed() {
-    for id in BOTH {
-        for seed in (0..60).map(|number| format!("seed {number}")) {
-            let exercise = exercise(id);
-            let mut evidence = right(exercise);
-            evidence.seed.clone_from(&seed);
+    for exercise in worksheets() {
+        for number in 0..60 {
+            let seed = format!("seed {number}");
+            let mut evidence = paper(exercise, &seed);
             evidence.answers.as_mut().unwrap().text = answers::reference(exercise, &seed).unwrap();
             let result = grade(exercise, &evidence);
-            assert_eq!(result.verdict, Verdict::Passed, "{id} with {seed}");
+            for blank in &exercise.worksheet {
+                let judged = check(&result, blank.id.as_str());
+                assert_eq!(
+                    judged.verdict,
+                    Verdict::Passed,
+                    "{} with {seed}: {}",
+                    blank.id,
+                    judged.message
+                );
+            }
+            if !exercise.is_live() {
+                assert_eq!(result.verdict, Verdict::Passed, "{} with {seed}", exercise.id);
+            }
         }
     }
 }
 
 #[test]
 fn no_right_answer_is_a_predicted_mistake() {
-    for id in BOTH {
-        for seed in (0..200).map(|number| format!("seed {number}")) {
-            let exercise = exercise(id);
+    for exercise in worksheets() {
+        let id = &exercise.id;
+        for seed in (0..300)
+            .map(|number| format!("seed {number}"))
+            .chain(["lesson".to_owned()])
+        {
             let mut scope = labctl::spec::scope::Scope::new();
             for (name, value) in givens::values(exercise, &seed).unwrap() {
                 scope.set(&name, value);
@@ -61,6 +73,87 @@ fn the_lessons_numbers_are_the_lessons() {
     assert!(text.contains("\ncopy1_to: 0xffff888112340050\n"), "{text}");
 }
 
+/// Whatever a student writes, each blank is judged: no rule about mistakes may stumble over a value.
+#[test]
+fn any_readable_answer_is_judged() {
+    let numbers = [
+        "0",
+        "1",
+        "2",
+        "3",
+        "13",
+        "100",
+        "0.5",
+        "18446744073709551615",
+        "-1",
+    ];
+    let words = ["yes", "no", "rax", "rdi", "rsi", "rdx", "0xffff888112340000", "0"];
+    for exercise in worksheets() {
+        for seed in ["lesson", "another"] {
+            for written in numbers.iter().chain(&words) {
+                let mut evidence = paper(exercise, seed);
+                let mut texts = std::collections::BTreeMap::new();
+                for blank in &exercise.worksheet {
+                    if blank.kind.parse(written).is_ok() {
+                        texts.insert(blank.id.to_string(), (*written).to_owned());
+                    }
+                }
+                evidence.answers.as_mut().unwrap().text =
+                    answers::reference_except(exercise, seed, &texts).unwrap();
+                let result = grade(exercise, &evidence);
+                assert_eq!(check(&result, "answers").verdict, Verdict::Passed, "{written}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_word_of_a_choice_is_right_or_explained() {
+    for exercise in worksheets() {
+        for blank in &exercise.worksheet {
+            let labctl::spec::answers::BlankKind::Choice(words) = &blank.kind else {
+                continue;
+            };
+            for word in words {
+                let mut evidence = paper(exercise, "lesson");
+                let one = [(blank.id.to_string(), word.clone())].into_iter().collect();
+                evidence.answers.as_mut().unwrap().text =
+                    answers::reference_except(exercise, "lesson", &one).unwrap();
+                let result = grade(exercise, &evidence);
+                let judged = check(&result, blank.id.as_str());
+                assert!(
+                    judged.verdict == Verdict::Passed || judged.help.is_some(),
+                    "{}: {word}",
+                    blank.id
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_prediction_of_the_lesson_is_in_the_catalogue_and_used() {
+    let mut used = std::collections::BTreeSet::new();
+    for exercise in &module().exercises {
+        let blanks = exercise.worksheet.iter().flat_map(|blank| &blank.mistakes);
+        let checks = exercise.checks.iter().flat_map(|check| &check.explain);
+        used.extend(blanks.chain(checks).map(|explain| explain.id.to_string()));
+    }
+    for number in 1..=10 {
+        let id = format!("failure-{number}");
+        assert!(used.contains(&id), "{id} shows nowhere");
+        assert!(module().mistakes[&id].hints.len() >= 2, "{id}");
+        let shown = module()
+            .mutants
+            .iter()
+            .any(|mutant| mutant.expect.mistake.as_deref() == Some(id.as_str()));
+        assert!(shown, "no mutant is diagnosed as {id}");
+    }
+    for id in module().mistakes.keys() {
+        assert!(used.contains(id), "{id} is in the catalogue and shows nowhere");
+    }
+}
+
 #[test]
 fn a_seed_gives_the_same_numbers_every_time_and_others_than_another() {
     let exercise = exercise("exercise-b");
@@ -76,10 +169,10 @@ fn a_seed_gives_the_same_numbers_every_time_and_others_than_another() {
 
 #[test]
 fn a_fresh_answers_file_is_read_and_empty() {
-    for id in BOTH {
-        let text = answers::skeleton(exercise(id), "lesson").unwrap();
-        let answers = answers::parse(exercise(id), "answers.yaml", &text).unwrap();
-        assert_eq!(answers.len(), exercise(id).worksheet.len());
+    for exercise in worksheets() {
+        let text = answers::skeleton(exercise, "lesson").unwrap();
+        let answers = answers::parse(exercise, "answers.yaml", &text).unwrap();
+        assert_eq!(answers.len(), exercise.worksheet.len());
         assert!(answers.values().all(Option::is_none));
     }
 }
@@ -188,7 +281,7 @@ fn answers_may_be_written_in_many_ways() {
 #[test]
 fn every_blank_has_its_points_and_the_sum_is_the_exercises() {
     for exercise in &module().exercises {
-        let result = grade(exercise, &right(exercise));
+        let result = grade(exercise, &paper(exercise, "lesson"));
         assert_eq!(result.max_points, exercise.max_points());
     }
 }

@@ -33,6 +33,10 @@ fn load(exercise: &str) -> Result<Course, String> {
     files.insert("labs.yaml", LABS);
     files.insert("labs/m/exercises/x.yaml", exercise);
     files.insert(
+        "labs/m/mistakes.yaml",
+        "failure-5: { title: Half, explanation: a copy reads and writes, hints: [count, double] }\n",
+    );
+    files.insert(
         "labs/m/commands/trace.sh",
         "#!/bin/sh\n#@ todo\n#@ # TODO\n#@ solution\necho 5\n#@ end\n",
     );

@@ -105,6 +105,7 @@ proptest! {
             tool_modules: vec!["witness".to_owned()],
             tool_programs: vec!["sender".to_owned(), "receiver".to_owned(), "tracer".to_owned()],
             workspace: vec!["src/send_trace.c".to_owned(), "src/recv_trace.c".to_owned()],
+            mistakes: vec!["failure-2".to_owned(), "failure-10".to_owned()],
         };
         let source = Source::new(path, &lines.join("\n"));
         if let Err(errors) = validate::exercise(&source, &ModuleId::new("module7").unwrap(), &around) {

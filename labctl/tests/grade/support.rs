@@ -19,14 +19,19 @@ pub(crate) static COURSE: LazyLock<Course> = LazyLock::new(|| match Course::load
 });
 
 pub(crate) fn files() -> CourseFiles {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = repository();
     let mut files = CourseFiles::new();
     files.insert("labs.yaml", std::fs::read(root.join("labs.yaml")).unwrap());
     add(&root, &root.join("labs"), &mut files);
     files
 }
 
-fn add(root: &Path, folder: &Path, files: &mut CourseFiles) {
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Adds the files below a folder, by their paths from `root`.
+pub(crate) fn add(root: &Path, folder: &Path, files: &mut CourseFiles) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -75,6 +80,31 @@ pub(crate) const RECEIVER: u32 = 174;
 pub(crate) fn message(evidence: &Evidence) -> String {
     format!("HELLO_NETWORK-{}", evidence.draws["nonce"].as_str().unwrap())
 }
+
+/// The exercises with blanks.
+pub(crate) fn worksheets() -> impl Iterator<Item = &'static Exercise> {
+    module()
+        .exercises
+        .iter()
+        .filter(|exercise| !exercise.worksheet.is_empty())
+}
+
+/// Evidence of the right answers alone: nothing was built and no guest ran.
+pub(crate) fn paper(exercise: &Exercise, seed: &str) -> Evidence {
+    let mut evidence = Evidence::new(&exercise.full_name(), seed);
+    let file = workspace::answers_path(exercise.id.as_str());
+    evidence.answers = workspace::solution(module(), seed)
+        .unwrap()
+        .get(&file)
+        .map(|text| AnswersInput {
+            file,
+            text: text.clone(),
+        });
+    evidence
+}
+
+/// The exercises whose runs are made up here; other runs are seen in guests.
+pub(crate) const MADE_UP: [&str; 2] = ["exercise-b", "complete-test"];
 
 /// Evidence of a run in which everything was right, with the copies that such programs make besides.
 pub(crate) fn right(exercise: &Exercise) -> Evidence {

@@ -132,3 +132,26 @@ fn every_mutant_gets_what_it_deserves() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     bed.assert_nothing_left();
 }
+
+#[test]
+fn a_module_of_yaml_and_c_alone_holds_what_it_promises() {
+    let Some(bed) = bed() else { return };
+    let output = bed.labctl(&["lint", "module0", "--live", "--format", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", explain(&output)));
+    assert_eq!(output.status.code(), Some(0), "{document:#}");
+    let summary = &document["summary"];
+    assert_eq!(
+        (&summary["problems"], &summary["not_run"]),
+        (&0.into(), &0.into())
+    );
+    let live = document["checks"].as_array().unwrap().iter();
+    let live: Vec<_> = live
+        .filter(|check| check["subject"] == "module0/hello-kprobe")
+        .map(|check| check["name"].as_str().unwrap())
+        .collect();
+    for name in ["solution-passes", "skeleton-fails", "mutants-live"] {
+        assert!(live.contains(&name), "{live:?}");
+    }
+    bed.assert_nothing_left();
+}

@@ -1,54 +1,75 @@
-//! However labctl ends, nothing of it stays that was not promised.
+//! However labctl ends, and whenever, nothing of it stays that was not promised.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::bed::{Bed, bed, explain};
 
-/// Starts a check and returns when its guest has begun to boot.
-fn booting(bed: &Bed) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = bed
-        .command(&["check", "exercise-b", "--reference", "--kernel", "debian-6.12"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while stderr.read_line(&mut line).unwrap() > 0 {
-        if line.trim_start().starts_with("boot") {
-            return (child, stderr);
-        }
-        line.clear();
+const CHECK: [&str; 5] = ["check", "exercise-b", "--reference", "--kernel", "debian-6.12"];
+const UP: [&str; 4] = ["up", "module7", "--kernel", "debian-6.12"];
+
+/// Ends `args` in `stage`, first by a Ctrl-C and then by a `kill -9`.
+fn end_twice(bed: &Bed, args: &[&str], stage: &str) {
+    let running = bed.started(args, stage);
+    running.signal(Signal::INT);
+    let (code, stdout, said) = running.end();
+    assert_eq!(code, Some(130), "{stage}: {said}");
+    assert!(said.contains("stopped: interrupted"), "{stage}: {said}");
+    assert_eq!(stdout, "", "no verdict: {said}");
+    bed.assert_nothing_left();
+
+    let mut running = bed.started(args, stage);
+    running.signal(Signal::KILL);
+    running.child.wait().unwrap();
+    // One command that looks at guests and one that opens the store.
+    for next in [&["status"][..], &["kernel", "ls"]] {
+        let next = bed.labctl(next);
+        assert!(next.status.success(), "{}", explain(&next));
     }
-    panic!("the check ended before its guest booted: {:?}", child.wait());
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
-}
-
-#[test]
-fn an_interrupt_while_booting_ends_in_order() {
-    let Some(bed) = bed() else { return };
-    let (mut child, mut stderr) = booting(&bed);
-    kill_process(pid(&child), Signal::INT).unwrap();
-    let status = child.wait().unwrap();
-    let mut rest = String::new();
-    std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
-    assert_eq!(status.code(), Some(130), "{rest}");
     bed.assert_nothing_left();
 }
 
 #[test]
-fn what_a_killed_labctl_leaves_is_reaped_by_the_next_command() {
+fn an_end_in_any_phase_of_a_first_run() {
+    let Some(mut bed) = bed() else { return };
+    // The packages come from the user's store; all that is made of them is missing.
+    bed.ok(&["kernel", "build", "debian-6.12"]);
+    bed.own_store(&["debs"]);
+    for stage in ["toolchain", "kernel", "image", "build", "boot"] {
+        end_twice(&bed, &UP, stage);
+    }
+}
+
+#[test]
+fn an_end_in_any_phase_of_a_check() {
     let Some(bed) = bed() else { return };
-    let (mut child, _stderr) = booting(&bed);
-    kill_process(pid(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
-    let status = bed.labctl(&["status"]);
-    assert!(status.status.success(), "{}", explain(&status));
+    bed.ok(&["kernel", "build", "debian-6.12"]);
+    for stage in ["boot", "push", "run"] {
+        end_twice(&bed, &CHECK, stage);
+    }
+    let runs = bed.state().join("runs");
+    let left = fs_err::read_dir(runs).unwrap().count();
+    assert_eq!(
+        left, 3,
+        "an interrupted run leaves no record; a killed one cannot help it"
+    );
+}
+
+#[test]
+fn an_end_while_a_kernel_is_compiled() {
+    let Some(mut bed) = bed() else { return };
+    bed.ok(&["kernel", "build", "lab-6.12"]);
+    bed.own_store(&["debs", "roots"]);
+    end_twice(&bed, &["kernel", "build", "lab-6.12"], "kernel");
+}
+
+#[test]
+fn two_interrupts_kill_what_one_would_have_waited_for() {
+    let Some(bed) = bed() else { return };
+    let mut running = bed.started(&CHECK, "boot");
+    running.signal(Signal::INT);
+    running.until("warning: stopping in order");
+    running.signal(Signal::INT);
+    let (code, _, said) = running.end();
+    assert_eq!(code, Some(130), "{said}");
     bed.assert_nothing_left();
 }

@@ -1,6 +1,14 @@
 //! One integration binary: tests of the tree and of the command line, and labctl's public interface against fakes.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod cli;
 mod fake_ssh;
 mod guest;
 mod tidy;
+
+/// Says why a test is skipped. Where that must not be, it is a failure.
+fn skip(why: &str) {
+    assert!(std::env::var_os("LABCTL_FORBID_SKIP").is_none(), "{why}");
+    eprintln!("skipped: {why}");
+}

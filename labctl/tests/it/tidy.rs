@@ -45,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("run_dir", &[]),
     ("spec", &[]),
     ("grade", &["spec"]),
+    ("lint", &["grade", "spec"]),
     // One outside world each.
     ("supervise", &["deadline"]),
     ("store", &["digest", "supervise"]),
@@ -137,7 +138,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // Presentation.
-    ("report", &["grade", "spec"]),
+    ("report", &["grade", "lint", "spec"]),
 ];
 
 #[test]
@@ -190,7 +191,7 @@ fn pure_layers_touch_nothing() {
         "Instant::now",
         "std::net",
     ];
-    for layer in ["spec", "grade", "report"] {
+    for layer in ["spec", "grade", "lint", "report"] {
         for file in files(&format!("labctl/src/{layer}")) {
             let text = fs::read_to_string(repository().join(&file)).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();

@@ -54,9 +54,9 @@ async fn stages_are_seen_as_they_come_and_reported() {
 async fn a_panic_ends_the_wait_with_its_reason_and_the_console() {
     let bed = Bed::new(
         "console labctl-init: stage start 1000\n\
-         console [    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs\n\
-         console [    1.1] Call Trace:\n\
-         console [    1.2] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---",
+         console [    1.000000] Kernel panic - not syncing: VFS: Unable to mount root fs\n\
+         console [    1.100000] Call Trace:\n\
+         console [    1.200000] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---",
     );
     let (_lease, dir) = bed.lease();
     let machine = bed.start(&dir).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_panic_that_reboots_at_once_is_still_a_panic() {
     let bed = Bed::new(
         "await query-status\n\
          event {\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n\
-         console [    1.0] Kernel panic - not syncing: Fatal exception\n\
+         console [    1.000000] Kernel panic - not syncing: Fatal exception\n\
          exit 0",
     );
     let (_lease, dir) = bed.lease();

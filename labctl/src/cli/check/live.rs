@@ -8,14 +8,16 @@ use fs_err as fs;
 
 use super::record::write_environment;
 use super::submission::Submission;
+use crate::cbuild::Compiler;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::lab::{self, Ready, Workshop};
+use crate::cli::lab::{self, Ready};
 use crate::cli::output;
-use crate::exercise::{self, Built, Tools, build, record};
+use crate::exercise::{self, Built, build, record};
 use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind, MemberLayout, StructLayout};
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
+use crate::report;
 use crate::run_dir::RunDir;
 use crate::session::{Host, Lab};
 use crate::spec::exercise::{Exercise, Program, StepKind};
@@ -25,7 +27,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) context: &'a Context,
     pub(crate) host: &'a Host,
     pub(crate) ready: &'a Ready,
-    pub(crate) workshop: &'a Workshop,
+    pub(crate) compiler: &'a Compiler,
     pub(crate) submission: &'a Submission,
 }
 
@@ -51,7 +53,9 @@ pub(crate) async fn grade_live(
     let mut environment = None;
     let ran = run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut environment).await;
     if let Err(failure) = ran {
-        if failure.exit() == crate::cli::exit::Exit::Interrupted {
+        if failure.exit() == crate::cli::exit::Exit::Interrupted || context.cancel.is_requested() {
+            // Nothing was recorded that could be graded.
+            drop(fs::remove_dir_all(run_dir.path()));
             return Err(failure);
         }
         context.ui.clear();
@@ -74,8 +78,14 @@ pub(crate) async fn grade_live(
     if let Some(environment) = &environment {
         write_environment(&run_dir, environment, duration_ms)?;
     }
+    let result = grade(exercise, &evidence)?;
+    for figure in &result.figures {
+        if let Some(chart) = report::svg::render(figure) {
+            fs::write(run_dir.chart(&figure.id), chart)?;
+        }
+    }
     let graded = GradedExercise {
-        result: grade(exercise, &evidence)?,
+        result,
         duration_ms,
         run_dir: Some(run_dir.path().display().to_string()),
     };
@@ -153,19 +163,15 @@ async fn in_guest(
     lab: &Lab,
     built: &Built,
 ) -> Result<(), Failure> {
-    let tools = Tools {
-        programs: bench.workshop.programs.clone(),
-        modules: bench.workshop.modules.clone(),
-    };
     let scripts = scripts(exercise, bench.submission, run_dir)?;
     for (name, build) in &built.records {
         fs::write(run_dir.build_log(name), &build.log)?;
     }
     let inputs = exercise::Bench {
         exercise,
-        tools: &tools,
+        tools: &bench.ready.bootable.tools,
         built,
-        compiler: &bench.workshop.compiler,
+        compiler: bench.compiler,
         scripts: &scripts,
         nonce,
         run_dir,
@@ -208,7 +214,7 @@ fn layout(found: lab_btf::Layout) -> StructLayout {
 }
 
 async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {
-    let compiler = bench.workshop.compiler.clone();
+    let compiler = bench.compiler.clone();
     let tree = bench.ready.kernel.kernel.tree.clone();
     let sources = bench.submission.sources.clone();
     let cancel = bench.context.cancel.clone();

@@ -37,13 +37,18 @@ impl Submission {
 
 /// The course's own solution.
 pub(crate) fn from_reference(module: &Module, seed: &str) -> Result<Submission, Failure> {
+    from_files(solution(module, seed)?, seed)
+}
+
+/// A workspace that is nowhere on a disk, by path.
+pub(crate) fn from_files(files: BTreeMap<String, String>, seed: &str) -> Result<Submission, Failure> {
     let mut submission = Submission {
         seed: seed.to_owned(),
         sources: SourceSet::default(),
         answers: BTreeMap::new(),
         scripts: BTreeMap::new(),
     };
-    for (path, text) in solution(module, seed)? {
+    for (path, text) in files {
         if path.starts_with("src/") {
             submission.sources.insert(&path, text)?;
         } else if path.starts_with("answers/") {

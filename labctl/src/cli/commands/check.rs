@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::progress::Ledger;
 use crate::cli::{lab, output};
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
@@ -72,16 +73,22 @@ fn exit(results: &Results) -> Exit {
 fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Failure> {
     let run_dir = RunDir::existing(&context.settings.absolute(run));
     let unreadable = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(Exit::Usage, format!("{} is not a recorded run", run.display())).because(error)
+        let runs = context.settings.runs_dir();
+        Failure::new(Exit::Usage, format!("{} is not a recorded run", run.display()))
+            .because(error)
+            .hint(format!("runs are kept in {}", runs.display()))
     };
     let text = fs::read_to_string(run_dir.evidence()).map_err(|error| unreadable(&error))?;
     let evidence = Evidence::from_json(&text).map_err(|error| unreadable(&error))?;
-    let found = loaded.course.find(&evidence.exercise)?;
+    let found = loaded.course.find(&evidence.exercise).unwrap_or_default();
     let [(module, exercise)] = found.as_slice() else {
-        return Err(Failure::new(
-            Exit::Invalid,
-            format!("`{}` is not one exercise", evidence.exercise),
-        ));
+        let what = format!(
+            "the run is of `{}`, which is no exercise of this course",
+            evidence.exercise
+        );
+        return Err(
+            Failure::new(Exit::Invalid, what).hint("--course DIR names the course that it was made with")
+        );
     };
     let recorded = read_environment(&run_dir);
     let graded = GradedExercise {
@@ -118,9 +125,10 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
         Some(found) => {
             if found.workspace.module != module.id.as_str() {
                 let what = format!(
-                    "{} is a workspace of {}",
+                    "{} is a workspace of {}, not of {}",
                     found.dir.display(),
-                    found.workspace.module
+                    found.workspace.module,
+                    module.id
                 );
                 return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
             }
@@ -134,7 +142,13 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
             )));
         }
     };
+    let ledger = found
+        .as_ref()
+        .map(|found| Ledger::begin(context, found, &exercises));
     let (environment, graded) = grade_all(context, loaded, check, module, &exercises, &submission).await?;
+    if let Some(ledger) = ledger {
+        ledger.finish(context, &graded);
+    }
     Ok(Results {
         course: loaded.course.name.clone(),
         module: module.id.to_string(),
@@ -173,7 +187,8 @@ fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a
     Ok((module, exercises))
 }
 
-async fn grade_all(
+/// Grades one submission's exercises, each in a guest of its own where it needs one.
+pub(super) async fn grade_all(
     context: &Context,
     loaded: &Loaded,
     check: &Check,
@@ -198,12 +213,12 @@ async fn grade_all(
         }
         if shared.is_none() {
             let host = lab::host(context, check.shape.accel).await?;
-            let ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
+            let mut ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
             lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
-            let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
-            shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), workshop));
+            let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
+            shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), compiler));
         }
-        let Some((host, by_layers, workshop)) = &mut shared else {
+        let Some((host, by_layers, compiler)) = &mut shared else {
             continue;
         };
         let Some(plain) = by_layers.get(&Vec::new()) else {
@@ -221,7 +236,7 @@ async fn grade_all(
             context,
             host,
             ready,
-            workshop,
+            compiler,
             submission,
         };
         let (one, seen) = grade_live(&bench, exercise).await?;

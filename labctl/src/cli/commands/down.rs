@@ -9,7 +9,7 @@ use crate::vm::Lease;
 
 pub(super) async fn run(context: &Context, module: Option<&str>, all: bool) -> Result<Exit, Failure> {
     context.reap()?;
-    let names = if all {
+    let names: Vec<String> = if all || (module.is_none() && kept(context)?.is_empty()) {
         kept(context)?.into_iter().map(|kept| kept.name).collect()
     } else if let (None, [only]) = (module, kept(context)?.as_slice()) {
         // An ended guest can be cleared away by the same short command as a running one.
@@ -17,6 +17,9 @@ pub(super) async fn run(context: &Context, module: Option<&str>, all: bool) -> R
     } else {
         vec![choose(context, module)?]
     };
+    if names.is_empty() {
+        context.events.note("no guest is running");
+    }
     let root = context.settings.instances_dir();
     for name in names {
         let events = context.events.clone();

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use super::target::choose;
+use super::target::connect;
 use crate::cli::args::Shape;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -11,7 +11,6 @@ use crate::cli::failure::Failure;
 use crate::cli::lab;
 use crate::deadline::Deadline;
 use crate::guest::{Command, Exec, ExecError, Guest, Input, Outcome, Sink};
-use crate::session::Lab;
 
 pub(super) async fn run(
     context: &Context,
@@ -28,8 +27,7 @@ pub(super) async fn run(
         lab.end(&context.cancel, |_| {}).await;
         return exit;
     }
-    let name = choose(context, module)?;
-    let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
+    let guest = connect(context, module).await?;
     let exit = pass_through(context, &guest, command).await;
     guest.close().await;
     exit

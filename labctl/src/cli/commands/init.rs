@@ -11,6 +11,9 @@ use crate::cli::{course, output};
 use crate::spec::exercise::LESSON_SEED;
 use crate::spec::workspace::skeleton;
 
+/// What a workspace begins with, where the module has one.
+const README: &str = "README.md";
+
 pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result<Exit, Failure> {
     let loaded = course::load(context)?;
     let module = loaded.course.module(module)?;
@@ -47,8 +50,13 @@ pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result
         .exercises
         .first()
         .map_or("EXERCISE", |exercise| exercise.id.as_str());
+    let read = if files.contains_key(README) {
+        format!("  $EDITOR {README}\n")
+    } else {
+        String::new()
+    };
     output::talk(&format!(
-        "{} files in {shown}. Next:\n  cd {shown}\n  $EDITOR README.md\n  labctl check {first}",
+        "{} files in {shown}. Next:\n  cd {shown}\n{read}  labctl check {first}",
         files.len()
     ));
     Ok(Exit::Done)

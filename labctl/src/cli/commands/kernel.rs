@@ -35,7 +35,7 @@ async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Fail
     let name = name.to_owned();
     if verify {
         let compared = lab::blocking(move || {
-            let elsewhere = tempfile::tempdir_in(preparation.store.root().join("staging"))?;
+            let elsewhere = preparation.store.stage("verify")?;
             Ok(preparation.verify_kernel(&recipe, &lock, elsewhere.path())?)
         })
         .await?;

@@ -6,14 +6,17 @@ mod dmesg;
 mod doctor;
 mod down;
 mod exec;
+mod hint;
 mod image;
 mod init;
 mod kernel;
+mod lint;
 mod list;
 mod lock;
 mod pull;
 mod push;
 mod run;
+mod schema;
 mod ssh;
 mod ssh_config;
 mod status;
@@ -68,6 +71,17 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
         Command::Run { what, shape, format } => run::run(context, &what, &shape, format).await,
+        Command::Hint {
+            exercise,
+            workspace,
+            format,
+        } => hint::run(context, &exercise, workspace.as_deref(), format),
+        Command::Lint(lint) => lint::run(context, lint).await,
+        Command::Schema {
+            kind,
+            exercise,
+            write,
+        } => schema::run(context, kind, exercise.as_deref(), write.as_deref()),
         Command::Lock { what } => lock::run(context, &what).await,
         Command::Kernel(command) => kernel::run(context, command).await,
         Command::Image(command) => image::run(context, command).await,

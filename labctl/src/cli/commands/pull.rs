@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::target::choose;
+use super::target::{connect, transfer};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::deadline::Deadline;
 use crate::event::Stage;
-use crate::guest::{Command, Outcome, PullLimits, Transfer};
-use crate::session::Lab;
+use crate::guest::{Command, Outcome, PullLimits};
 
 pub(super) async fn run(
     context: &Context,
@@ -19,14 +18,8 @@ pub(super) async fn run(
     local: &Path,
 ) -> Result<Exit, Failure> {
     context.reap()?;
-    let name = choose(context, module)?;
-    let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
-    let transfer = Transfer {
-        deadline: Deadline::after(Duration::MAX),
-        cancel: &context.cancel,
-        events: &context.events,
-        stage: Stage::Push,
-    };
+    let guest = connect(context, module).await?;
+    let transfer = transfer(context);
     let source = Path::new("/root").join(remote);
     let mut destination = context.settings.absolute(local);
     if destination.is_dir()

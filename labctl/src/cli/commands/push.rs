@@ -1,16 +1,13 @@
 //! `labctl push`: files and folders into a guest.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::target::choose;
+use super::target::{connect, transfer};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::deadline::Deadline;
 use crate::event::Stage;
-use crate::guest::{PushFile, Transfer};
-use crate::session::Lab;
+use crate::guest::PushFile;
 
 pub(super) async fn run(
     context: &Context,
@@ -19,14 +16,8 @@ pub(super) async fn run(
     remote: &str,
 ) -> Result<Exit, Failure> {
     context.reap()?;
-    let name = choose(context, module)?;
-    let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
-    let transfer = Transfer {
-        deadline: Deadline::after(Duration::MAX),
-        cancel: &context.cancel,
-        events: &context.events,
-        stage: Stage::Push,
-    };
+    let guest = connect(context, module).await?;
+    let transfer = transfer(context);
     // Several things, or a name that ends in a slash, go *into* a folder, as with cp and scp.
     let into_folder = local.len() > 1 || remote.ends_with('/');
     for path in local {

@@ -25,7 +25,7 @@ pub(super) async fn run(
     let (module, survey) = find(&loaded.course.modules, what)?;
     let exercise = &survey.experiment;
     let host = lab::host(context, shape.accel).await?;
-    let ready = lab::ready(
+    let mut ready = lab::ready(
         context,
         &loaded,
         module,
@@ -34,12 +34,12 @@ pub(super) async fn run(
     )
     .await?;
     lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
-    let workshop = lab::workshop(&ready, &loaded.course.tool_modules).await?;
+    let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
     let bench = Bench {
         context,
         host: &host,
         ready: &ready,
-        workshop: &workshop,
+        compiler: &compiler,
         submission: &from_reference(module, LESSON_SEED)?,
     };
     let (evidence, run_dir) = observe(&bench, exercise).await?;

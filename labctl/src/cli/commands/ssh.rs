@@ -1,11 +1,10 @@
 //! `labctl ssh`: a terminal in a guest.
 
-use super::target::choose;
+use super::target::connect;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::guest::{Command, HostTerminal, Outcome};
-use crate::session::Lab;
 
 pub(super) async fn run(
     context: &Context,
@@ -13,8 +12,7 @@ pub(super) async fn run(
     command: &[String],
 ) -> Result<Exit, Failure> {
     context.reap()?;
-    let name = choose(context, module)?;
-    let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
+    let guest = connect(context, module).await?;
     context.ui.clear();
     let command = if command.is_empty() {
         None

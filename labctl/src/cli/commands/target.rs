@@ -1,8 +1,15 @@
 //! Which guest a command is about: the one named, else the one that runs.
 
+use std::time::Duration;
+
 use crate::cli::context::Context;
+use crate::cli::course;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::deadline::Deadline;
+use crate::event::Stage;
+use crate::guest::{Guest, Transfer};
+use crate::session::Lab;
 use crate::vm::{Condition, InstanceDir, InstanceRecord};
 
 /// An instance that was left running, by name.
@@ -51,6 +58,10 @@ pub(super) fn kept(context: &Context) -> Result<Vec<Kept>, Failure> {
 /// The name of the guest that `module` names, or of the only one there is.
 pub(super) fn choose(context: &Context, module: Option<&str>) -> Result<String, Failure> {
     if let Some(module) = module {
+        if InstanceDir::open(&context.settings.instances_dir(), module).is_err() {
+            // A name that is no module is a slip of the finger, and not a guest to be started.
+            course::load(context)?.course.module(module)?;
+        }
         return Ok(module.to_owned());
     }
     let mut running: Vec<_> = kept(context)?.into_iter().filter(|kept| kept.running).collect();
@@ -62,5 +73,22 @@ pub(super) fn choose(context: &Context, module: Option<&str>) -> Result<String, 
             Err(Failure::new(Exit::Usage, "several guests are running; name one")
                 .hint(format!("one of: {}", names.join(", "))))
         }
+    }
+}
+
+/// A connection to that guest.
+pub(super) async fn connect(context: &Context, module: Option<&str>) -> Result<Guest, Failure> {
+    let name = choose(context, module)?;
+    let (guest, _) = Lab::attach(&context.settings.instances_dir(), &name, &context.cancel).await?;
+    Ok(guest)
+}
+
+/// Copying for a person, who ends it when it takes too long.
+pub(super) fn transfer(context: &Context) -> Transfer<'_> {
+    Transfer {
+        deadline: Deadline::after(Duration::MAX),
+        cancel: &context.cancel,
+        events: &context.events,
+        stage: Stage::Push,
     }
 }

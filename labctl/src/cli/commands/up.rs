@@ -5,8 +5,6 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{course, lab, output};
-use crate::event::{Events, Stage};
-use crate::guest::{PushFile, Transfer};
 use crate::session::{AttachError, Lab};
 use crate::vm::Lease;
 
@@ -47,61 +45,20 @@ pub(super) async fn run(
         Err(error) => return Err(error.into()),
     }
     let host = lab::host(context, shape.accel).await?;
-    let ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
-    let boot = Lab::boot(
+    let mut ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
+    lab::equip(&mut ready, &loaded.course.tool_modules).await?;
+    let up = Lab::boot(
         &host,
         &ready.bootable,
         name,
         lease,
         &context.cancel,
         &context.events,
-    );
-    let (booted, workshop) = tokio::join!(boot, lab::workshop(&ready, &loaded.course.tool_modules));
-    let up = booted?;
-    let workshop = match workshop {
-        Ok(workshop) => workshop,
-        Err(failure) => {
-            up.end(&context.cancel, |_| {}).await;
-            return Err(failure);
-        }
-    };
-    if let Err(error) = push(context, &up, &workshop).await {
-        up.end(&context.cancel, |_| {}).await;
-        return Err(error);
-    }
+    )
+    .await?;
     let record = up.keep().await?;
     say_next(name, &record);
     Ok(Exit::Done)
-}
-
-/// Our programs and modules, where the exercises have them too.
-async fn push(context: &Context, up: &Lab, workshop: &lab::Workshop) -> Result<(), Failure> {
-    context
-        .events
-        .started(Stage::Push, "programs and modules".to_owned());
-    let programs = workshop.programs.iter().map(|(name, path)| PushFile {
-        source: path.clone(),
-        destination: format!("/lab/bin/{name}").into(),
-        mode: 0o755,
-    });
-    let modules = workshop.modules.iter().map(|(name, path)| PushFile {
-        source: path.clone(),
-        destination: format!("/lab/modules/{name}.ko").into(),
-        mode: 0o644,
-    });
-    let files: Vec<_> = programs.chain(modules).collect();
-    let silent = Events::silent();
-    let transfer = Transfer {
-        deadline: up.deadline(std::time::Duration::from_secs(10)),
-        cancel: &context.cancel,
-        events: &silent,
-        stage: Stage::Push,
-    };
-    up.guest().push_files(&files, &transfer).await?;
-    context
-        .events
-        .finished(Stage::Push, format!("{} files", files.len()));
-    Ok(())
 }
 
 fn say_next(name: &str, record: &crate::vm::InstanceRecord) {

@@ -8,7 +8,6 @@ use labctl::supervise::blocking_command;
 use crate::fake_ssh::{FakeSsh, Script, known_as};
 
 /// The program's standard output, or `None`, with the reason printed, where it is not installed.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn output_of(program: &str, args: &[&str]) -> Option<String> {
     match blocking_command(program).args(args).output() {
         Ok(output) => {
@@ -16,7 +15,7 @@ fn output_of(program: &str, args: &[&str]) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {program} is not installed");
+            crate::skip(&format!("{program} is not installed"));
             None
         }
         Err(error) => panic!("{program}: {error}"),
