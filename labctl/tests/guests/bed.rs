@@ -249,3 +249,9 @@ pub(crate) fn write_all(dir: &Path, files: &std::collections::BTreeMap<String, S
         fs::write(path, text).unwrap();
     }
 }
+
+/// Where the user keeps what can be made again.
+pub(crate) fn cache_dir() -> PathBuf {
+    let home = || std::env::home_dir().unwrap().join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+}
