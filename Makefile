@@ -32,8 +32,9 @@ unit:
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
+# Unoptimised: it runs for a second, and its making would take longer than labctl's.
 $(TOOLS)/bin/cargo-deny:
-	$(CARGO) install --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+	$(CARGO) install --locked --debug --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
 
 # The advisory database cannot be had everywhere; licences, bans and sources can be checked offline.
 deny: $(TOOLS)/bin/cargo-deny

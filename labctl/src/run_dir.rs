@@ -72,6 +72,11 @@ impl RunDir {
         self.path.join(format!("build-{artefact}.log"))
     }
 
+    /// A chart of what was measured.
+    pub fn chart(&self, figure: &str) -> PathBuf {
+        self.path.join(format!("{figure}.svg"))
+    }
+
     /// Everything one program printed.
     pub fn output(&self, step: &str, stream: &str) -> PathBuf {
         self.path.join(format!("{step}.{stream}"))

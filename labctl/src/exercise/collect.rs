@@ -203,7 +203,10 @@ mod tests {
             ..Window::default()
         };
         let cut = &splats(&window, WARNING, true, |_| true)[0].text;
-        assert!(cut.starts_with("------------[ cut here ]------------\nWARNING: CPU: 1"), "{cut}");
+        assert!(
+            cut.starts_with("------------[ cut here ]------------\nWARNING: CPU: 1"),
+            "{cut}"
+        );
         assert_eq!(cut, whole);
     }
 }

@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use super::outcome::Board;
 use super::verdict::{CheckResult, ExerciseResult, Verdict};
-use super::{health, rules, scope, structure, worksheet};
+use super::{figures, health, rules, scope, structure, worksheet};
 use crate::spec::exercise::Exercise;
 use crate::spec::expr::EvalError;
 
@@ -40,6 +40,7 @@ pub fn grade(exercise: &Exercise, evidence: &Evidence) -> Result<ExerciseResult,
     let (scope, keys) = scope::of(exercise, evidence, answers.as_ref())?;
     worksheet::judge(exercise, answers.as_ref(), &keys, &scope, &mut board)?;
     rules::judge(exercise, &scope, &mut board)?;
+    let figures = figures::draw(exercise, &scope, &board)?;
     let checks = board.finish();
 
     let mut findings = structure::compile_findings(evidence);
@@ -56,6 +57,7 @@ pub fn grade(exercise: &Exercise, evidence: &Evidence) -> Result<ExerciseResult,
         max_points: checks.iter().map(|check| check.max_points).sum(),
         checks,
         findings,
+        figures,
     })
 }
 

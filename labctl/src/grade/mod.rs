@@ -2,6 +2,7 @@
 
 pub mod evaluate;
 pub mod evidence;
+mod figures;
 mod health;
 mod laboratory;
 mod outcome;

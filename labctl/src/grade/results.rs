@@ -22,7 +22,7 @@ pub struct Environment {
 }
 
 /// One exercise with the facts about its run that grading does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GradedExercise {
     /// The verdict.
     pub result: ExerciseResult,
@@ -33,7 +33,7 @@ pub struct GradedExercise {
 }
 
 /// All exercises of one `check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Results {
     /// Name of the course, from `labs.yaml`.
     pub course: String,

@@ -109,8 +109,25 @@ pub struct Finding {
     pub text: String,
 }
 
+/// A table of what was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// Kebab-case; also the name of the chart's file.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// Headings.
+    pub columns: Vec<String>,
+    /// As many cells each as there are headings; the first names the row.
+    pub rows: Vec<Vec<String>>,
+    /// The column that is drawn as bars.
+    pub plot: Option<usize>,
+    /// Its numbers, not negative, one for each row; empty without `plot`.
+    pub bars: Vec<f64>,
+}
+
 /// The graded exercise.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExerciseResult {
     /// `exercise-b`.
     pub id: String,
@@ -126,6 +143,8 @@ pub struct ExerciseResult {
     pub checks: Vec<CheckResult>,
     /// In the order in which they happened.
     pub findings: Vec<Finding>,
+    /// What was measured, in the order of the exercise.
+    pub figures: Vec<Figure>,
 }
 
 impl ExerciseResult {

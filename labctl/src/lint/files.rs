@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::report::{Item, Problem};
 use super::worksheet::files_to_write;
-use crate::spec::course::Module;
+use crate::spec::course::{COURSE_FILE, Course, Module};
 use crate::spec::files::CourseFiles;
 
 /// Files at the top of a module that people read, and the catalogue of mistakes.
@@ -45,6 +45,28 @@ pub(super) fn referenced(module: &Module, files: &CourseFiles) -> Item {
         format!("{count} files"),
         problems,
     )
+}
+
+/// Everything below `labs/` belongs to a module, or is read by people.
+pub(super) fn belong(course: &Course, files: &CourseFiles) -> Item {
+    let mut problems = Vec::new();
+    let mut told = BTreeSet::new();
+    for path in files.under("labs/") {
+        let inside = &path["labs/".len()..];
+        let Some((folder, _)) = inside.split_once('/') else {
+            continue;
+        };
+        let is_module = course.modules.iter().any(|module| module.id.as_str() == folder);
+        if !is_module && told.insert(folder) {
+            problems.push(Problem::in_file(
+                path,
+                format!("labs/{folder} is no module"),
+                format!("add `{folder}` to the modules in labs.yaml, or delete the folder"),
+            ));
+        }
+    }
+    let detail = format!("{} modules", course.modules.len());
+    Item::judged("folders-are-modules", COURSE_FILE, detail, problems)
 }
 
 /// Sources that an exercise builds or runs, and headers that those include.

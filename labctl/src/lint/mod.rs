@@ -8,10 +8,11 @@ mod probes;
 pub mod report;
 mod rules;
 pub mod symbols;
+mod types;
 mod words;
 mod worksheet;
 
-use crate::spec::course::Module;
+use crate::spec::course::{Course, Module};
 use crate::spec::exercise::{Exercise, LESSON_SEED};
 use crate::spec::files::CourseFiles;
 use report::Item;
@@ -32,11 +33,18 @@ pub fn exercise(module: &Module, exercise: &Exercise, seeds: &[String]) -> Vec<I
         items.push(worksheet::collisions(exercise, seeds));
     }
     items.push(worksheet::skeleton(module, exercise, seeds));
+    items.push(types::of(exercise));
     items.push(rules::evaluate(exercise));
     items.push(words::of(exercise));
     items.push(points::of(exercise));
     items.push(mutants::on_paper(module, exercise));
     items
+}
+
+/// What concerns no single module.
+#[must_use]
+pub fn course(course: &Course, files: &CourseFiles) -> Item {
+    files::belong(course, files)
 }
 
 /// Everything about one module's files that needs neither a kernel nor a guest.

@@ -170,7 +170,7 @@ pub fn wrong_solution(exercise: &Exercise, result: &ExerciseResult, run: Option<
 pub fn wrong_skeleton(exercise: &Exercise, result: &ExerciseResult, run: Option<&str>) -> Vec<Problem> {
     let wrong = match result.verdict {
         Verdict::Passed => vec!["a fresh workspace passes".to_owned()],
-        Verdict::Inconclusive | Verdict::Invalid => {
+        Verdict::Invalid => {
             let cause = result.root_cause().map_or("", |check| check.message.as_str());
             vec![format!("a fresh workspace is {}: {cause}", result.verdict)]
         }

@@ -31,6 +31,9 @@ pub(super) fn of(module: &Module, files: &CourseFiles, symbols: Option<&Symbols>
         };
         probes.extend(found.into_iter().map(|probe| (path.to_owned(), probe)));
     }
+    if probes.is_empty() {
+        return Item::judged(NAME, module.id.as_str(), "no probes", Vec::new());
+    }
     let Some(symbols) = symbols else {
         let why = format!(
             "{} probes: the kernel {} is not built here (labctl kernel build {}, or --live)",

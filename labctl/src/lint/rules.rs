@@ -131,7 +131,7 @@ fn talking(exercise: &Exercise, mut evidence: Evidence, number: u64, times: usiz
                         stream.push('\n');
                     }
                 }
-                FactKind::Witness(_) | FactKind::Events(_) | FactKind::Probes(_) | FactKind::Value(_) => {}
+                _ => {}
             }
         }
     }

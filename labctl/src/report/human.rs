@@ -4,6 +4,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::figure;
 use super::page::Page;
 use super::safe;
 use super::wrap::{clip, pad, width, wrap};
@@ -71,6 +72,9 @@ impl Human {
         self.checks(&result.checks);
         for finding in &result.findings {
             self.finding(finding);
+        }
+        for figure in &result.figures {
+            figure::show(&mut self.page, figure);
         }
         if let Some(run_dir) = &exercise.run_dir {
             // Never broken: it is there to be copied.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::safe;
 use crate::grade::results::{Environment, GradedExercise, Results};
-use crate::grade::verdict::{CheckResult, Finding};
+use crate::grade::verdict::{CheckResult, Figure, Finding};
 
 /// The name of the schema, in every document's `schema`.
 pub const SCHEMA: &str = "labctl/result/v1";
@@ -55,6 +55,7 @@ struct ExerciseShape {
     run_dir: Option<String>,
     checks: Vec<CheckShape>,
     findings: Vec<FindingShape>,
+    figures: Vec<FigureShape>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -80,6 +81,15 @@ struct FindingShape {
     symbol: Option<String>,
     source: Option<SourceShape>,
     text: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FigureShape {
+    id: String,
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+    plot: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -130,6 +140,23 @@ impl From<&GradedExercise> for ExerciseShape {
             run_dir: safe::optional_line(exercise.run_dir.as_deref()),
             checks: result.checks.iter().map(CheckShape::from).collect(),
             findings: result.findings.iter().map(FindingShape::from).collect(),
+            figures: result.figures.iter().map(FigureShape::from).collect(),
+        }
+    }
+}
+
+impl From<&Figure> for FigureShape {
+    fn from(figure: &Figure) -> Self {
+        let all = |cells: &Vec<String>| cells.iter().map(|cell| safe::line(cell)).collect();
+        Self {
+            id: safe::line(&figure.id),
+            title: safe::line(&figure.title),
+            columns: all(&figure.columns),
+            rows: figure.rows.iter().map(all).collect(),
+            plot: figure
+                .plot
+                .and_then(|plot| figure.columns.get(plot))
+                .map(|column| safe::line(column)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Every string of a result may hold what a student's program or module said, so none reaches an output except
 //! through `safe`.
 
+mod figure;
 pub mod hint;
 pub mod human;
 pub mod json;
@@ -12,4 +13,5 @@ mod page;
 mod safe;
 #[cfg(test)]
 mod sample;
+pub mod svg;
 mod wrap;

@@ -1,7 +1,7 @@
 //! Results for the tests of every format.
 
 use crate::grade::results::{Environment, GradedExercise, Results};
-use crate::grade::verdict::{CheckResult, ExerciseResult, Finding, FindingSource, Verdict};
+use crate::grade::verdict::{CheckResult, ExerciseResult, Figure, Finding, FindingSource, Verdict};
 
 fn check(id: &str, title: &str, verdict: Verdict, points: u32, max_points: u32) -> CheckResult {
     CheckResult {
@@ -29,6 +29,7 @@ fn exercise(id: &str, title: &str, verdict: Verdict, checks: Vec<CheckResult>) -
             max_points: checks.iter().map(|check| check.max_points).sum(),
             checks,
             findings: Vec::new(),
+            figures: Vec::new(),
         },
         duration_ms: 2310,
         run_dir: Some(format!(".labctl/runs/{id}")),
@@ -128,6 +129,19 @@ pub(super) fn inconclusive() -> Results {
     )])
 }
 
+/// A table of two rows, drawn.
+pub(super) fn figure(word: &str) -> Figure {
+    let row = |number: &str| vec![word.to_owned(), "44".to_owned(), number.to_owned()];
+    Figure {
+        id: "comparison".to_owned(),
+        title: format!("Compared: {word}"),
+        columns: ["path", "copies", "MB/s"].map(str::to_owned).to_vec(),
+        rows: vec![row("15.4"), row("30.8")],
+        plot: Some(2),
+        bars: vec![15.4, 30.8],
+    }
+}
+
 /// Everything that a student can put a string into holds something nasty.
 pub(super) fn hostile() -> Results {
     let evil = "\u{1b}[2Jx\u{9b}31m\u{202e}]]><b>&\"'\r\n::error::forged\0\u{fffe}\u{7}".to_owned();
@@ -172,6 +186,7 @@ pub(super) fn hostile() -> Results {
         }),
         text: evil.clone(),
     });
+    graded.result.figures.push(figure(&evil));
     let mut results = results(vec![graded]);
     results.seed = evil;
     results

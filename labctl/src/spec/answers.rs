@@ -302,6 +302,7 @@ fn write_file(
     let givens: Vec<String> = exercise
         .givens
         .iter()
+        .filter(|given| !given.hidden)
         .map(|given| {
             let shown = scope
                 .get(&given.name)

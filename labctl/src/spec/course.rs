@@ -323,7 +323,15 @@ impl Loader<'_> {
                     Ok(both) => {
                         sources.insert(path[folder.len()..].to_owned(), both);
                     }
-                    Err(errors) => self.errors.extend_from_slice(errors.as_slice()),
+                    Err(errors) => {
+                        self.errors.extend_from_slice(errors.as_slice());
+                        // It is there, whatever is wrong in it: an exercise may name it.
+                        let both = Annotated {
+                            skeleton: text.clone(),
+                            solution: text,
+                        };
+                        sources.insert(path[folder.len()..].to_owned(), both);
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ use super::answers::Blank;
 use super::builtin::{self, Builtin};
 use super::chance::Chance;
 use super::expr::{EvalError, Expr};
+use super::figure::Figure;
 use super::givens::Given;
 use super::ids::{CheckId, ExerciseId, MistakeId, ModuleId};
 use super::pattern::Pattern;
@@ -51,6 +52,8 @@ pub struct Exercise {
     pub facts: Vec<Fact>,
     /// The author's rules, parents before children.
     pub checks: Vec<Check>,
+    /// What the report shows beside the verdict.
+    pub figures: Vec<Figure>,
 }
 
 /// A value that is drawn anew for every run.

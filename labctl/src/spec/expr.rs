@@ -10,6 +10,7 @@ use super::error::SpecError;
 use super::functions;
 use super::scope::Scope;
 use super::suggest::did_you_mean;
+use super::types::{self, Type, Types};
 use super::yaml::{Origin, Source, Spanned};
 
 /// An expression of the course that parsed and whose names all exist.
@@ -96,6 +97,8 @@ impl Expr {
                     .offset_for(*id)
                     .map_or(0, |(start, _)| start as usize);
                 let before = text.get(..offset).unwrap_or("");
+                // The offset of a call is that of its bracket.
+                let before = before.trim_end().strip_suffix(name.as_str()).unwrap_or(before);
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 place(line, column).error(format!("no function `{name}`{}", did_you_mean(name, known())))
@@ -140,6 +143,12 @@ impl Expr {
             Value::Bool(holds) => Ok(holds),
             other => Err(self.fails(format!("expected true or false, got {}", other.type_of()))),
         }
+    }
+
+    /// What type its value has, and what in it can never be evaluated.
+    #[must_use]
+    pub fn infer(&self, types: &Types) -> (Type, Vec<String>) {
+        types::infer(self.program.expression(), types)
     }
 
     /// The values that make this hold by being equal to `name`: of `answer == a || answer == b + 1`, those of `a` and `b + 1`.

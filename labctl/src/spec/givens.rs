@@ -19,6 +19,8 @@ pub struct Given {
     pub kind: GivenKind,
     /// The lesson's own value.
     pub lesson: Value,
+    /// Not listed in the answers file, because it would give an answer away.
+    pub hidden: bool,
 }
 
 /// The kinds of givens.

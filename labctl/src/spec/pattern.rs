@@ -166,6 +166,14 @@ impl Pattern {
         })
     }
 
+    /// Names and kinds of the holes.
+    pub fn holes(&self) -> impl Iterator<Item = (&str, HoleKind)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Hole { name, kind } => Some((name.as_str(), *kind)),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// Matches a whole line.
     ///
     /// # Errors

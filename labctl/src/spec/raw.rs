@@ -112,6 +112,8 @@ pub struct RawExercise {
     /// The rules.
     #[serde(default)]
     pub checks: Vec<RawCheck>,
+    #[serde(default)]
+    pub figures: Vec<RawFigure>,
 }
 
 /// A given: its kind, the lesson's value, and the range for other seeds.
@@ -134,6 +136,9 @@ pub struct RawGiven {
     /// Of a choice: what may be drawn.
     #[serde(default)]
     pub values: Vec<At<String>>,
+    /// Not listed in the answers file: the questions show what is to be known of it.
+    #[serde(default)]
+    pub hidden: bool,
 }
 
 /// A blank of the worksheet.
@@ -324,6 +329,25 @@ pub struct RawCheck {
     /// Known mistakes; the first that holds is told.
     #[serde(default)]
     pub explain: Vec<RawExplain>,
+}
+
+/// A table, with one column drawn as bars.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFigure {
+    /// Unique among the exercise's checks and figures; the name of the chart's file.
+    pub id: At<String>,
+    /// One line for people.
+    pub title: String,
+    /// Checks that must have passed; without them there may be nothing to show.
+    #[serde(default)]
+    pub needs: Vec<At<String>>,
+    /// Headings; the first column names the row.
+    pub columns: Vec<At<String>>,
+    /// A list of rows, each a list with a value for each column (CEL).
+    pub rows: At<String>,
+    /// The column that is drawn as bars.
+    pub plot: Option<At<String>>,
 }
 
 /// An entry of `mistakes.yaml`.

@@ -12,7 +12,7 @@ use super::raw::{RawDraw, RawExercise};
 use super::suggest::did_you_mean;
 use super::text::Text;
 use super::yaml::{Mapping, Origin, Source, Spanned};
-use super::{validate_checks, validate_run, validate_worksheet};
+use super::{figure, validate_checks, validate_run, validate_worksheet};
 
 /// What an exercise may refer to outside of its own file.
 #[derive(Debug, Clone, Default)]
@@ -169,8 +169,10 @@ impl<'a> Checker<'a> {
             run,
             facts,
             checks: Vec::new(),
+            figures: Vec::new(),
         };
         exercise.checks = validate_checks::checks(self, raw.checks, &exercise, &names);
+        exercise.figures = figure::figures(self, raw.figures, &exercise.checks, &names);
         if exercise.max_points() == 0 {
             self.error(&raw.id, "no blank and no check gives points");
         }

@@ -285,8 +285,11 @@ impl FactKind {
     }
 }
 
-/// Where the witness's facts come from, and by which name their filter calls a record.
-const TESTIMONY: &[(&str, &str, fn(Expr) -> FactKind)] = &[
+/// A source of facts, the name by which a filter calls one of its records, and what such a fact is.
+type Testimony = (&'static str, &'static str, fn(Expr) -> FactKind);
+
+/// What the witness tells.
+const TESTIMONY: &[Testimony] = &[
     ("witness", "w", FactKind::Witness),
     ("events", "e", FactKind::Events),
     ("probes", "p", FactKind::Probes),

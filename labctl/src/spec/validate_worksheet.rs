@@ -106,6 +106,7 @@ pub(super) fn given(checker: &mut Checker<'_>, name: &Spanned<String>, raw: &Raw
         name: name.value.clone(),
         kind,
         lesson,
+        hidden: raw.hidden,
     })
 }
 

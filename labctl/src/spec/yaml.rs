@@ -83,7 +83,14 @@ impl Source {
             let (line, column) = error
                 .location()
                 .map_or((1, 1), |place| (place.line(), place.column()));
-            self.error(line, column, plain_message(&error, line, column))
+            let what = plain_message(&error, line, column);
+            // What is missing is told where the mapping ends, which may be behind the last line.
+            let last = u64::try_from(self.text.lines().count().max(1)).unwrap_or(u64::MAX);
+            if line > last {
+                self.error(last, 1, what)
+            } else {
+                self.error(line, column, what)
+            }
         })
     }
 

@@ -285,3 +285,16 @@ fn every_blank_has_its_points_and_the_sum_is_the_exercises() {
         assert_eq!(result.max_points, exercise.max_points());
     }
 }
+
+/// The answers file lists what is given; what has to be worked out from a question is not in that list.
+#[test]
+fn no_given_that_is_listed_is_the_answer_to_a_difference() {
+    let text = answers::skeleton(exercise("w-questions"), "lesson").unwrap();
+    let given = text.split("\n\n").next().unwrap();
+    assert!(given.contains("#   head = 0xffff888112340000\n"), "{given}");
+    for hidden in ["headroom", "data_bytes", "tailroom"] {
+        assert!(!given.contains(hidden), "{given}");
+    }
+    let text = answers::skeleton(exercise("exercise-c"), "lesson").unwrap();
+    assert!(!text.contains("256") && text.contains("0x100"), "{text}");
+}

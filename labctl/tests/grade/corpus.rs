@@ -17,7 +17,10 @@ fn exercise() -> Exercise {
     let drawn = "message: \"'HELLO_NETWORK-' + nonce\"";
     assert!(text.contains(drawn));
     files.insert(path, text.replace(drawn, "message: \"'HELLO_NETWORK'\""));
-    Course::load(&files).unwrap().modules[0]
+    Course::load(&files)
+        .unwrap()
+        .module("module7")
+        .unwrap()
         .exercise("exercise-b")
         .unwrap()
         .clone()

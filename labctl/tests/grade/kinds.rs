@@ -169,6 +169,10 @@ checks:
 
 fn scripted(stdout: &str, stderr: &str) -> ExerciseResult {
     let exercise = one(SCRIPT);
+    grade(&exercise, &script_evidence(&exercise, stdout, stderr))
+}
+
+fn script_evidence(exercise: &Exercise, stdout: &str, stderr: &str) -> Evidence {
     let mut evidence = Evidence::new("m/x", "lesson");
     evidence.draws = exercise.draw("1");
     for (id, kind, status) in [
@@ -195,7 +199,7 @@ fn scripted(stdout: &str, stderr: &str) -> ExerciseResult {
             ended_us: None,
         });
     }
-    grade(&exercise, &evidence)
+    evidence
 }
 
 #[test]
@@ -250,6 +254,80 @@ fn steps_and_arguments_are_checked() {
     ] {
         assert_eq!(SCRIPT.matches(from).count(), 1, "{from}");
         let told = load(&SCRIPT.replace(from, to)).unwrap_err();
+        assert!(told.contains(why), "{to}: {told}");
+    }
+}
+
+const FIGURE: &str = "figures:
+  - id: rates
+    title: Rates
+    needs: [rate-shown]
+    columns: [line, GB/s]
+    rows: \"rate.map(r, [r.text, r.r])\"
+    plot: GB/s
+";
+
+#[test]
+fn a_figure_shows_what_was_measured_when_its_checks_passed() {
+    let exercise = one(&format!("{SCRIPT}{FIGURE}"));
+    let result = grade(&exercise, &script_evidence(&exercise, "rate 12.5 GB/s\n", ""));
+    let [figure] = result.figures.as_slice() else {
+        panic!("{:?}", result.figures)
+    };
+    assert_eq!(figure.rows, [["rate 12.5 GB/s", "12.5"]]);
+    assert_eq!(
+        (figure.plot, figure.bars.as_slice()),
+        (Some(1), [12.5].as_slice())
+    );
+    let failed = grade(
+        &exercise,
+        &script_evidence(&exercise, "rate 12.5 GB/s\n", "warning: slow\n"),
+    );
+    assert!(failed.figures.is_empty());
+}
+
+#[test]
+fn a_figure_that_is_no_table_is_the_courses_error() {
+    for (rows, why) in [
+        ("rate", "expected a list of rows with 2 values each"),
+        (
+            "rate.map(r, [r.text])",
+            "expected a list of rows with 2 values each",
+        ),
+        ("rate.map(r, [r.text, r.text])", "cannot be drawn as a bar"),
+    ] {
+        let text = format!("{SCRIPT}{FIGURE}").replace("rate.map(r, [r.text, r.r])", rows);
+        let exercise = one(&text);
+        let evidence = script_evidence(&exercise, "rate 12.5 GB/s\n", "");
+        let error = labctl::grade::grade(&exercise, &evidence).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(why), "{rows}: {cause}");
+    }
+}
+
+#[test]
+fn figures_are_checked() {
+    for (from, to, why) in [
+        ("plot: GB/s", "plot: GB", "no column `GB`"),
+        (
+            "needs: [rate-shown]",
+            "needs: [rate-show]",
+            "no check `rate-show`, did you mean `rate-shown`?",
+        ),
+        (
+            "id: rates",
+            "id: rate-shown",
+            "there already is a check or figure `rate-shown`",
+        ),
+        (
+            "columns: [line, GB/s]",
+            "columns: [GB/s]",
+            "a table has at least two columns",
+        ),
+        ("rate.map(r,", "rats.map(r,", "no variable `rats`"),
+    ] {
+        assert_eq!(FIGURE.matches(from).count(), 1, "{from}");
+        let told = load(&format!("{SCRIPT}{}", FIGURE.replace(from, to))).unwrap_err();
         assert!(told.contains(why), "{to}: {told}");
     }
 }

@@ -2,10 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod broken;
 mod corpus;
 mod course;
+mod coverage;
 mod kinds;
+mod lint;
 mod mutants;
 mod properties;
+mod recorded;
 mod runs;
+mod schema;
 mod support;
+mod tutorial;

@@ -19,14 +19,19 @@ pub(crate) static COURSE: LazyLock<Course> = LazyLock::new(|| match Course::load
 });
 
 pub(crate) fn files() -> CourseFiles {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = repository();
     let mut files = CourseFiles::new();
     files.insert("labs.yaml", std::fs::read(root.join("labs.yaml")).unwrap());
     add(&root, &root.join("labs"), &mut files);
     files
 }
 
-fn add(root: &Path, folder: &Path, files: &mut CourseFiles) {
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Adds the files below a folder, by their paths from `root`.
+pub(crate) fn add(root: &Path, folder: &Path, files: &mut CourseFiles) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

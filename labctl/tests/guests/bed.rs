@@ -241,15 +241,6 @@ pub(crate) fn explain(output: &Output) -> String {
     )
 }
 
-/// Writes files (path -> text) below `dir`.
-pub(crate) fn write_all(dir: &Path, files: &std::collections::BTreeMap<String, String>) {
-    for (path, text) in files {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
-
 /// Where the user keeps what can be made again.
 pub(crate) fn cache_dir() -> PathBuf {
     let home = || std::env::home_dir().unwrap().join(".cache");

@@ -22,7 +22,7 @@ static int before_xmit(struct kprobe *probe, struct pt_regs *regs)
 	//@ /*
 	//@  * TODO 1: return at once unless current->comm is TRACED_COMM.
 	//@  * TODO 2: print what exercise A computes with pr_info, in exactly this form:
-	//@  *     [SKB] len=1042 headroom=2 tailroom=684 buffer=1728
+	//@  *     [SKB] PID=1234 len=1042 headroom=2 tailroom=684 buffer=1728
 	//@  *         buffer is all of it, from head to end. skb_headroom(), skb_tailroom() and
 	//@  *         skb_end_pointer() know that tail and end are offsets, not pointers.
 	//@  */
@@ -31,8 +31,8 @@ static int before_xmit(struct kprobe *probe, struct pt_regs *regs)
 
 	if (strcmp(current->comm, TRACED_COMM) != 0)
 		return 0;
-	pr_info("[SKB] len=%u headroom=%u tailroom=%d buffer=%ld\n", skb->len, skb_headroom(skb), skb_tailroom(skb),
-		(long)(skb_end_pointer(skb) - skb->head));
+	pr_info("[SKB] PID=%d len=%u headroom=%u tailroom=%d buffer=%ld\n", current->pid, skb->len, skb_headroom(skb),
+		skb_tailroom(skb), (long)(skb_end_pointer(skb) - skb->head));
 	//@ end
 	return 0;
 }

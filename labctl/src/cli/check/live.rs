@@ -17,6 +17,7 @@ use crate::exercise::{self, Built, build, record};
 use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
+use crate::report;
 use crate::run_dir::RunDir;
 use crate::session::{Host, Lab};
 use crate::spec::exercise::{Exercise, Program, StepKind};
@@ -77,8 +78,14 @@ pub(crate) async fn grade_live(
     if let Some(environment) = &environment {
         write_environment(&run_dir, environment, duration_ms)?;
     }
+    let result = grade(exercise, &evidence)?;
+    for figure in &result.figures {
+        if let Some(chart) = report::svg::render(figure) {
+            fs::write(run_dir.chart(&figure.id), chart)?;
+        }
+    }
     let graded = GradedExercise {
-        result: grade(exercise, &evidence)?,
+        result,
         duration_ms,
         run_dir: Some(run_dir.path().display().to_string()),
     };

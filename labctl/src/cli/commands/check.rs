@@ -186,7 +186,8 @@ fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a
     Ok((module, exercises))
 }
 
-async fn grade_all(
+/// Grades one submission's exercises, each in a guest of its own where it needs one.
+pub(super) async fn grade_all(
     context: &Context,
     loaded: &Loaded,
     check: &Check,

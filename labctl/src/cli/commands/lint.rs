@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 
 use fs_err as fs;
 
-use crate::cbuild::Compiler;
-use crate::cli::args::{Format, Lint};
-use crate::cli::check::{Bench, from_files, grade_live};
+use super::check::grade_all;
+use crate::cli::args::{Check, Format, Lint, ReportFormat};
+use crate::cli::check::from_files;
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::lab::Ready;
 use crate::cli::{lab, output};
 use crate::grade::results::GradedExercise;
+use crate::grade::verdict::Verdict;
 use crate::lint::mutants::{live, wrong_live, wrong_skeleton, wrong_solution};
 use crate::lint::report::{Item, Problem, State};
 use crate::lint::symbols::Symbols;
 use crate::lint::{self, exercise as on_paper};
 use crate::report;
-use crate::session::{Host, KernelRecipe, Preparation};
+use crate::session::{KernelRecipe, Preparation};
 use crate::spec::course::{COURSE_FILE, Course, Module};
 use crate::spec::exercise::{Exercise, LESSON_SEED};
 use crate::spec::files::CourseFiles;
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, lint: Lint) -> Result<Exit, Failure> 
         Ok(course) => {
             let loaded = Loaded { course, files, dir };
             let chosen = choose(&loaded.course, lint.what.as_deref())?;
-            let mut items = paper(context, &loaded, &chosen, lint.seeds);
+            let mut items = paper(context, &loaded, &chosen, &lint).await?;
             items.extend(in_guests(context, &loaded, &lint, &chosen).await?);
             (items, loaded.course.name)
         }
@@ -53,8 +53,11 @@ pub(super) async fn run(context: &Context, lint: Lint) -> Result<Exit, Failure> 
         Format::Human => report::lint::human(&items, context.settings.width, context.settings.colour),
     };
     output::result(&text)?;
-    Ok(if items.iter().any(|item| item.state == State::Wrong) {
+    let any = |state| items.iter().any(|item| item.state == state);
+    Ok(if any(State::Wrong) {
         Exit::Invalid
+    } else if lint.live && items.iter().any(is_inconclusive) {
+        Exit::Inconclusive
     } else {
         Exit::Done
     })
@@ -92,8 +95,13 @@ fn choose<'c>(course: &'c Course, what: Option<&str>) -> Result<Vec<Chosen<'c>>,
 }
 
 /// Everything that needs no guest.
-fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) -> Vec<Item> {
-    let seeds = lint::seeds(seeds);
+async fn paper(
+    context: &Context,
+    loaded: &Loaded,
+    chosen: &[Chosen<'_>],
+    lint: &Lint,
+) -> Result<Vec<Item>, Failure> {
+    let seeds = lint::seeds(lint.seeds);
     let count = loaded.files.paths().count();
     let mut items = vec![Item::judged(
         "course-reads",
@@ -101,9 +109,14 @@ fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) 
         format!("{count} files, every expression compiles, every name is known"),
         Vec::new(),
     )];
+    items.push(lint::course(&loaded.course, &loaded.files));
     for one in chosen {
         if one.whole {
             items.extend(lint::module(one.module, &loaded.files));
+            if lint.live {
+                // Built now rather than for the first guest: its symbols are asked for here.
+                lab::ready(context, loaded, one.module, None, &[]).await?;
+            }
             let symbols = symbols(context, &loaded.files, &one.module.kernel);
             items.push(lint::probed_functions(
                 one.module,
@@ -116,7 +129,7 @@ fn paper(context: &Context, loaded: &Loaded, chosen: &[Chosen<'_>], seeds: u32) 
             items.extend(on_paper(one.module, exercise, &seeds));
         }
     }
-    items
+    Ok(items)
 }
 
 /// Whether the course kernel, and those it may be replaced by, offer what an exercise needs.
@@ -138,7 +151,11 @@ fn needs(files: &CourseFiles, module: &Module, exercise: &Exercise) -> Item {
             problems.push(Problem::in_file(COURSE_FILE, error.to_string(), help));
         }
     }
-    let detail = format!("{} offers {}", module.kernel, exercise.needs.join(", "));
+    let detail = if exercise.needs.is_empty() {
+        "none needed".to_owned()
+    } else {
+        format!("{} offers {}", module.kernel, exercise.needs.join(", "))
+    };
     Item::judged(NAME, exercise.full_name(), detail, problems)
 }
 
@@ -153,6 +170,11 @@ fn symbols(context: &Context, files: &CourseFiles, kernel: &str) -> Option<Symbo
     Some(Symbols::parse(&text)).filter(|symbols| !symbols.is_empty())
 }
 
+/// Whether guests were to show this, and a failure of the laboratory kept them from it.
+fn is_inconclusive(item: &Item) -> bool {
+    item.state == State::NotRun && [LIVE, REFERENCE, FRESH].contains(&item.name)
+}
+
 const LIVE: &str = "mutants-live";
 const REFERENCE: &str = "solution-passes";
 const FRESH: &str = "skeleton-fails";
@@ -165,103 +187,131 @@ async fn in_guests(
 ) -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
     for one in chosen {
-        let exercises: Vec<_> = one
-            .exercises
-            .iter()
-            .filter(|exercise| exercise.is_live())
-            .collect();
-        if exercises.is_empty() {
-            continue;
-        }
-        if !lint.live {
-            items.extend(exercises.iter().map(|exercise| {
+        for exercise in one.exercises.iter().filter(|exercise| exercise.is_live()) {
+            if lint.live {
+                let guests = Guests {
+                    context,
+                    loaded,
+                    module: one.module,
+                    exercise,
+                    check: as_check(lint),
+                };
+                items.extend(guests.all().await?);
+            } else {
                 let count = live(one.module, exercise).len();
                 let why = format!("solution, skeleton and {count} mutants need a guest (--live)");
-                Item::not_run(LIVE, exercise.full_name(), why)
-            }));
-            continue;
-        }
-        let host = lab::host(context, lint.shape.accel).await?;
-        let mut ready = lab::ready(context, loaded, one.module, lint.shape.kernel.as_deref(), &[]).await?;
-        let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
-        let guests = Guests {
-            context,
-            module: one.module,
-            compiler,
-            host,
-            ready,
-        };
-        for exercise in exercises {
-            items.extend(guests.exercise(exercise).await?);
+                items.push(Item::not_run(LIVE, exercise.full_name(), why));
+            }
         }
     }
     Ok(items)
 }
 
-/// What all runs of one module share.
+/// The runs of one exercise.
 struct Guests<'a> {
     context: &'a Context,
+    loaded: &'a Loaded,
     module: &'a Module,
-    host: Host,
-    ready: Ready,
-    compiler: Compiler,
+    exercise: &'a Exercise,
+    check: Check,
+}
+
+/// Runs are those of `check`.
+fn as_check(lint: &Lint) -> Check {
+    Check {
+        exercises: Vec::new(),
+        shape: lint.shape.clone(),
+        workspace: None,
+        reference: true,
+        from: None,
+        seed: None,
+        format: ReportFormat::Human,
+    }
 }
 
 impl Guests<'_> {
     /// The solution, a fresh workspace and every mutant that needs a guest, each in one of its own.
-    async fn exercise(&self, exercise: &Exercise) -> Result<Vec<Item>, Failure> {
+    async fn all(&self) -> Result<Vec<Item>, Failure> {
+        let exercise = self.exercise;
         let name = exercise.full_name();
         let graded = self
-            .grade(exercise, "the solution", solution(self.module, LESSON_SEED)?)
+            .grade("the solution", solution(self.module, LESSON_SEED)?)
             .await?;
-        let reference = Item::judged(
+        let reference = self.item(
             REFERENCE,
-            &name,
+            &graded,
             format!("{} of {} points", graded.result.points, graded.result.max_points),
             wrong_solution(exercise, &graded.result, graded.run_dir.as_deref()),
         );
 
         let graded = self
-            .grade(exercise, "a fresh workspace", skeleton(self.module, LESSON_SEED)?)
+            .grade("a fresh workspace", skeleton(self.module, LESSON_SEED)?)
             .await?;
-        let fresh = Item::judged(
+        let fresh = self.item(
             FRESH,
-            &name,
+            &graded,
             format!("{}, {} points", graded.result.verdict, graded.result.points),
             wrong_skeleton(exercise, &graded.result, graded.run_dir.as_deref()),
         );
 
         let mutants = live(self.module, exercise);
         let mut problems = Vec::new();
+        let mut unjudged = Vec::new();
         for (index, mutant) in mutants.iter().enumerate() {
             let what = format!("{} ({} of {})", mutant.id, index + 1, mutants.len());
             let files = mutated(self.module, mutant, LESSON_SEED)?;
-            let graded = self.grade(exercise, &what, files).await?;
-            problems.extend(wrong_live(mutant, &graded.result, graded.run_dir.as_deref()));
+            let graded = self.grade(&what, files).await?;
+            let is_expected = mutant.expect.verdict == Verdict::Inconclusive.as_str();
+            if graded.result.verdict == Verdict::Inconclusive && !is_expected {
+                unjudged.push(mutant.id.as_str());
+            } else {
+                problems.extend(wrong_live(mutant, &graded.result, graded.run_dir.as_deref()));
+            }
         }
-        let detail = format!("{} wrong programs are told by their ids", mutants.len());
-        Ok(vec![
-            reference,
-            fresh,
-            Item::judged(LIVE, &name, detail, problems),
-        ])
+        let mutants = if unjudged.is_empty() || !problems.is_empty() {
+            let detail = format!("{} wrong programs are told by their ids", mutants.len());
+            Item::judged(LIVE, &name, detail, problems)
+        } else {
+            let why = format!("the laboratory failed for {}: run it again", unjudged.join(", "));
+            Item::not_run(LIVE, &name, why)
+        };
+        Ok(vec![reference, fresh, mutants])
     }
 
-    async fn grade(
+    /// A run that is inconclusive says nothing about the course.
+    fn item(
         &self,
-        exercise: &Exercise,
-        what: &str,
-        files: BTreeMap<String, String>,
-    ) -> Result<GradedExercise, Failure> {
-        let note = format!("     lint  {}: {what}", exercise.full_name());
-        self.context.events.note(note);
-        let bench = Bench {
-            context: self.context,
-            host: &self.host,
-            ready: &self.ready,
-            compiler: &self.compiler,
-            submission: &from_files(files, LESSON_SEED)?,
-        };
-        Ok(grade_live(&bench, exercise).await?.0)
+        name: &'static str,
+        graded: &GradedExercise,
+        detail: String,
+        problems: Vec<Problem>,
+    ) -> Item {
+        let subject = self.exercise.full_name();
+        if graded.result.verdict != Verdict::Inconclusive {
+            return Item::judged(name, subject, detail, problems);
+        }
+        let cause = graded
+            .result
+            .root_cause()
+            .map_or("", |check| check.message.as_str());
+        let run = graded.run_dir.as_deref().unwrap_or_default();
+        Item::not_run(name, subject, format!("the laboratory failed: {cause} ({run})"))
+    }
+
+    async fn grade(&self, what: &str, files: BTreeMap<String, String>) -> Result<GradedExercise, Failure> {
+        let name = self.exercise.full_name();
+        self.context.events.note(format!("     lint  {name}: {what}"));
+        let submission = from_files(files, LESSON_SEED)?;
+        let (_, graded) = grade_all(
+            self.context,
+            self.loaded,
+            &self.check,
+            self.module,
+            &[self.exercise],
+            &submission,
+        )
+        .await?;
+        let nothing = || Failure::new(Exit::Bug, format!("{name} was not graded"));
+        graded.into_iter().next().ok_or_else(nothing)
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Transcripts are snapshots: whoever changes a message reads all of it in the difference.
 
+mod authors;
 mod files;
 mod graded;
 mod help;
+mod learners;
 mod mirrors;
 mod names;
 #[path = "../../../src/apt/tests/server.rs"]

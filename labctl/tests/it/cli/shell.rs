@@ -47,8 +47,24 @@ checks:
 ",
     ),
     (
+        "labs/copies/mistakes.yaml",
+        "failure-5:
+  title: a copy is a read and a write
+  explanation: every byte crosses the memory bus twice
+  hints: [What does a copy do with the source?, And with the destination?]
+",
+    ),
+    (
         "labs/copies/commands/send.sh",
         "#!/bin/sh\n#@ todo\n#@ # TODO\n#@ solution\necho sent 13 bytes\n#@ end\n",
+    ),
+    (
+        "labs/copies/mistakes.yaml",
+        "failure-5:
+  title: A copy is a read and a write
+  explanation: The bytes cross the memory bus twice, once out of the source and once into the destination.
+  hints: [What does the CPU do before it can write?, Count both directions., 'Double it.']
+",
     ),
     (
         "kernels/small-6.12/kernel.yaml",
