@@ -197,7 +197,7 @@ impl Steps<'_, '_> {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
         };
-        for name in names.iter().filter(|name| !is_symbol(&name.value)) {
+        if let Some(name) = names.iter().find(|name| !is_symbol(&name.value)) {
             self.checker
                 .error(name, format!("`{}` is not a function of the kernel", name.value));
             return None;

@@ -1,6 +1,8 @@
 //! What the grammar offers beyond module 7's use of it, on a course made up here.
 
-use labctl::grade::evidence::{AnswersInput, Evidence, StepKindName, StepRecord, StepStatus};
+use labctl::grade::evidence::{
+    AnswersInput, Evidence, MemberLayout, StepKindName, StepRecord, StepStatus, StructLayout,
+};
 use labctl::grade::verdict::{ExerciseResult, Verdict};
 use labctl::spec::answers;
 use labctl::spec::course::Course;
@@ -330,4 +332,51 @@ fn figures_are_checked() {
         let told = load(&format!("{SCRIPT}{}", FIGURE.replace(from, to))).unwrap_err();
         assert!(told.contains(why), "{to}: {told}");
     }
+}
+
+const TYPES: &str = "id: x
+title: A structure and a table
+run:
+  - { id: slabs, exec: { command: cat } }
+facts:
+  layout: { from: btf, struct: box }
+  file: { from: bugs, function: fill }
+  row: { from: stdout, step: slabs, squeeze: true, match: '{name:word} {size:int}' }
+checks:
+  - { id: right, title: Right, needs: [run-completed], points: 1, pass: \"layout != null && layout.order == ['a', 'b'] && row.exists(r, r.size == layout.members.b.offset) && file == 'lib/box.c'\", passed: fine, message: wrong, help: look }
+";
+
+#[test]
+fn what_the_kernel_says_of_itself_is_a_fact() {
+    let exercise = one(TYPES);
+    assert_eq!(
+        (exercise.structs(), exercise.origins()),
+        (vec!["box"], vec!["fill"])
+    );
+    let mut evidence = Evidence::new("m/x", "lesson");
+    evidence.steps.push(StepRecord {
+        id: "slabs".to_owned(),
+        kind: StepKindName::Exec,
+        status: StepStatus::Exited(0),
+        stdout: "  b     8  \n".to_owned(),
+        stderr: String::new(),
+        pid: None,
+        started_us: None,
+        ended_us: None,
+    });
+    assert_eq!(grade(&exercise, &evidence).verdict, Verdict::Failed);
+    let member = |name: &str, offset| MemberLayout {
+        name: name.to_owned(),
+        offset,
+        size: 8,
+    };
+    let layout = StructLayout {
+        size: 16,
+        members: vec![member("a", 0), member("b", 8)],
+    };
+    evidence.types.insert("box".to_owned(), layout);
+    evidence.origins.insert("fill".to_owned(), "lib/box.c".to_owned());
+    assert_eq!(grade(&exercise, &evidence).verdict, Verdict::Passed);
+    let again = Evidence::from_json(&evidence.to_json().unwrap()).unwrap();
+    assert_eq!(again, evidence);
 }

@@ -2,7 +2,7 @@
 
 use labctl::image::RawImageSpec;
 use labctl::kernel::spec::RawKernelSpec;
-use labctl::spec::raw::{RawCourse, RawExercise, RawMistake, RawMutant, RawWorkspace};
+use labctl::spec::raw::{RawCourse, RawExercise, RawMistake, RawMutant, RawSurvey, RawWorkspace};
 use labctl::spec::workspace;
 use labctl::spec::yaml::Mapping;
 use labctl::spec::{answers, schema};
@@ -143,6 +143,7 @@ fn every_file_of_the_course_is_valid() {
     let mutant = schema::of::<RawMutant>("mutant");
     let course = schema::of::<RawCourse>("course");
     let mistakes = schema::of::<Mapping<RawMistake>>("mistakes");
+    let survey = schema::of::<RawSurvey>("facts");
     let mut seen = 0;
     let files = files();
     for path in files.paths().filter(|path| path.ends_with(".yaml")) {
@@ -151,6 +152,7 @@ fn every_file_of_the_course_is_valid() {
             path if path.contains("/exercises/") => &exercise,
             path if path.contains("/mutants/") => &mutant,
             path if path.ends_with("/mistakes.yaml") => &mistakes,
+            path if path.ends_with("/facts.yaml") => &survey,
             other => panic!("{other} has no schema"),
         };
         let told = errors(of, files.text(path).unwrap().unwrap());

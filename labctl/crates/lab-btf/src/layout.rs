@@ -105,17 +105,17 @@ mod tests {
     fn example() -> Vec<u8> {
         let strings = b"\0box\0next\0raw\0flag\0tail\0u32\0";
         let types = [
-            [0, info(2, 0, 0), 2].as_slice(), // 1: pointer to 2
-            &[1, info(4, 1, 3), 24],          // 2: struct box
-            &[0, 3, 0],
-            &[14, 5, 4 << 24 | 64],
-            &[19, 6, 96],
-            &[0, info(5, 0, 2), 8], // 3: the union
-            &[5, 1, 0],
-            &[10, 4, 0],
-            &[24, info(8, 0, 0), 5],         // 4: typedef u32
-            &[0, info(1, 0, 0), 4, 32],      // 5: int of 4 bytes
-            &[0, info(3, 0, 0), 0, 4, 5, 3], // 6: u32[3]
+            vec![0, info(2, 0, 0), 2],  // 1: pointer to 2
+            vec![1, info(4, 1, 3), 24], // 2: struct box
+            vec![0, 3, 0],
+            vec![14, 5, 4 << 24 | 64],
+            vec![19, 6, 96],
+            vec![0, info(5, 0, 2), 8], // 3: the union
+            vec![5, 1, 0],
+            vec![10, 4, 0],
+            vec![24, info(8, 0, 0), 5],         // 4: typedef u32
+            vec![0, info(1, 0, 0), 4, 32],      // 5: int of 4 bytes
+            vec![0, info(3, 0, 0), 0, 4, 5, 3], // 6: u32[3]
         ];
         btf(&types.concat(), strings)
     }
