@@ -18,8 +18,6 @@ mod modules;
 mod programs;
 mod sources;
 mod symbolise;
-#[cfg(test)]
-mod tests;
 
 pub use compiled::Compiled;
 pub use compiler::{CompileError, Compiler};

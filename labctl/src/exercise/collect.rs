@@ -18,7 +18,15 @@ const SPLATS: usize = 32;
 
 /// Finds every report of the run. A guest that panicked had no time to pass its last records on, but prints them on
 /// the console; one that lives has all of them in the log, and only the loud ones on the console.
-pub(super) fn splats(window: &Window, console_bytes: &[u8], panicked: bool) -> Vec<Found> {
+///
+/// `is_students` knows the modules that were built from the student's sources: a report that blames one is kept however
+/// many there are of others.
+pub(super) fn splats(
+    window: &Window,
+    console_bytes: &[u8],
+    panicked: bool,
+    is_students: impl Fn(&str) -> bool,
+) -> Vec<Found> {
     let console_lines = || -> Vec<LogLine> {
         let mut lines = console::parse(console_bytes);
         lines.retain(|line| {
@@ -33,16 +41,16 @@ pub(super) fn splats(window: &Window, console_bytes: &[u8], panicked: bool) -> V
     } else {
         window.lines.clone()
     };
-    let found = splat::find(&lines);
+    let mut found = splat::find(&lines);
+    found.retain(|splat| splat.kind.severity() != Severity::Notice);
+    found.sort_by_cached_key(|splat| !splat.blame().is_some_and(|blame| is_students(&blame.module)));
+    found.truncate(SPLATS);
+    found.sort_by_key(|splat| splat.lines.first);
     found
         .into_iter()
-        .filter(|splat| splat.kind.severity() != Severity::Notice)
-        .take(SPLATS)
         .map(|splat| {
-            let inside = |line: &&LogLine| (splat.lines.first..=splat.lines.last).contains(&line.index);
-            let mut text: String = lines
+            let mut text: String = lines[splat.lines.first..=splat.lines.last]
                 .iter()
-                .filter(inside)
                 .map(|line| format!("{}\n", line.text))
                 .collect();
             let cut = (0..=TEXT.min(text.len()))
@@ -162,5 +170,43 @@ pub(super) fn lost(ended: Option<&Ended>, step: &str, student_ran: bool) -> Gues
         reason,
         student_fault: guests_own_doing && student_ran,
         step: Some(step.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The console of a kernel that warned once, on behalf of the module `send_trace`.
+    const WARNING: &[u8] = include_bytes!("../../tests/corpus/warn-lab-6.12.console");
+
+    #[test]
+    fn the_students_report_is_not_lost_among_others() {
+        let text = String::from_utf8_lossy(WARNING).into_owned();
+        let students = splats(&Window::default(), WARNING, true, |_| true);
+        let blamed = students[0].splat.blame().unwrap().module;
+        let others = text.replace(&blamed, "somebody_else").repeat(2 * SPLATS);
+        let console = others + &text;
+        let kept = splats(&Window::default(), console.as_bytes(), true, |module| {
+            module == blamed
+        });
+        assert_eq!(kept.len(), SPLATS);
+        let last = kept.last().unwrap().splat.blame().unwrap();
+        assert_eq!(last.module, blamed);
+    }
+
+    #[test]
+    fn a_report_is_quoted_from_its_first_line_also_when_others_came_before_the_run() {
+        let whole = &splats(&Window::default(), WARNING, true, |_| true)[0].text;
+        let window = Window {
+            begin_us: Some(12_000_000),
+            ..Window::default()
+        };
+        let cut = &splats(&window, WARNING, true, |_| true)[0].text;
+        assert!(
+            cut.starts_with("------------[ cut here ]------------\nWARNING: CPU: 1"),
+            "{cut}"
+        );
+        assert_eq!(cut, whole);
     }
 }

@@ -20,7 +20,7 @@ use crate::run_dir::RunDir;
 use crate::session::{Lab, Tools};
 use crate::spec::exercise::{Exercise, ModuleRef, Program, StepKind};
 use crate::supervise::Cancel;
-use crate::vm::Follower;
+use crate::vm::{Follower, RunState};
 
 const PUSH: Duration = Duration::from_secs(10);
 const MARK: Duration = Duration::from_secs(3);
@@ -149,8 +149,14 @@ pub async fn record(lab: &Lab, bench: &Bench<'_>, mut evidence: Evidence) -> Res
     let kernel_log = fs::read(lab.vm().dir().kmsg_log())?;
     let console = fs::read(lab.vm().dir().console_log())?;
     let window = window::cut(&kernel_log, bench.nonce);
-    let panicked = ended.as_ref().is_some_and(|ended| ended.state.panic().is_some());
-    let found = collect::splats(&window, &console, panicked);
+    // A kernel that cannot even reset after its panic has told of it on the console all the same.
+    let panicked = match &ended {
+        Some(ended) => ended.state.panic().is_some(),
+        None => !alive && matches!(lab.vm().state(), RunState::Alarmed(_)),
+    };
+    let found = collect::splats(&window, &console, panicked, |module| {
+        bench.built.files.contains_key(module)
+    });
     evidence.splats = symbolise(bench, found).await?;
     if !alive {
         let step = lost_in.unwrap_or_else(|| "the end of the run".to_owned());

@@ -17,8 +17,6 @@ mod needed;
 mod plan;
 mod pool;
 mod spec;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 pub use build::{BaseImage, BaseParts, ImageBuilder, ImageError, LayerImage};

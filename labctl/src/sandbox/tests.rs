@@ -1,5 +1,6 @@
 //! Hostile programs in a real sandbox. Its root is an empty folder with the host's `/usr` bound in, so that these
-//! tests need no download; where bubblewrap is missing or forbidden they say so and pass.
+//! tests need no download. Where bubblewrap is missing or forbidden they say so, which `LABCTL_FORBID_SKIP` makes a
+//! failure.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,7 @@ fn trial() -> Option<Trial> {
     let bubblewrap = match probe(&search_path) {
         SandboxSupport::Works { bubblewrap } => bubblewrap,
         SandboxSupport::Broken { error } => {
+            assert!(std::env::var_os("LABCTL_FORBID_SKIP").is_none(), "{error}");
             #[expect(clippy::print_stderr, reason = "a skip says why")]
             {
                 eprintln!("skipped: {error}");

@@ -240,3 +240,9 @@ pub(crate) fn explain(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     )
 }
+
+/// Where the user keeps what can be made again.
+pub(crate) fn cache_dir() -> PathBuf {
+    let home = || std::env::home_dir().unwrap().join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+}

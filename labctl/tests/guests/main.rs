@@ -7,9 +7,12 @@
 
 mod bed;
 mod breaks;
+mod compiling;
 mod grading;
+mod images;
 mod journey;
 mod leaves;
+mod workbench;
 
 /// Says why a test is skipped. Where that must not be, it is a failure.
 fn skip(why: &str) {

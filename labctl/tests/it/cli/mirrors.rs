@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use fs_err as fs;
 use lab_deb::{RelativePath, Version};
@@ -247,14 +248,24 @@ fn start(shell: &Shell, mirror: &str, proxy: Option<&str>) -> Child {
         .unwrap()
 }
 
+/// The next question of a labctl that lives to ask it.
+fn question(child: &mut Child, asked: &Receiver<Asked>) -> Asked {
+    loop {
+        if let Ok(asked) = asked.recv_timeout(Duration::from_millis(100)) {
+            return asked;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended without asking");
+    }
+}
+
 /// A build that has the beginning of its largest package and waits for the rest.
 fn half_way(shell: &Shell) -> (Child, Server) {
     let (server, asked) = silent();
-    let child = start(shell, &server.url, None);
-    while asked.recv().unwrap().path != SHELL {}
+    let mut child = start(shell, &server.url, None);
+    while question(&mut child, &asked).path != SHELL {}
     // The server has sent; that it has arrived shows in the store.
     while !half_arrived(shell) {
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     (child, server)
 }
