@@ -113,6 +113,8 @@ pub fn context() -> Context<'static, 'static> {
         for item in items("sum", &values)? {
             total += value::as_integer(item).ok_or_else(|| wrong("sum", item))?;
         }
+        // Absurd numbers, which a program may print, have the nearest sum that there is: a rule has to have a value.
+        let total = total.clamp(i128::from(i64::MIN), i128::from(u64::MAX));
         i64::try_from(total)
             .map(Value::Int)
             .or_else(|_| u64::try_from(total).map(Value::UInt))

@@ -149,9 +149,11 @@ fn amount(text: &str, default: &str, units: &[Unit], what: &str) -> Result<Value
     })?;
     let wrong = |_| format!("`{text}` is not {what}");
     let (integral, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.len() > 18 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) || number.ends_with('.') {
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) || number.ends_with('.') {
         return Err(wrong(String::new()));
     }
+    // Digits that no double can hold: a computed number is written with all it has.
+    let fraction = &fraction[..fraction.len().min(18)];
     let shift = 10_i128.pow(u32::try_from(fraction.len()).unwrap_or(0));
     let mantissa = whole(&format!("{integral}{fraction}")).map_err(wrong)?;
     let numerator = mantissa
@@ -261,6 +263,10 @@ mod tests {
         assert_eq!(seconds("80 ms", None), Ok(Value::Float(0.08)));
         assert_eq!(seconds("2000ms", None), Ok(Value::Int(2)));
         assert_eq!(seconds("147 µs", None), Ok(Value::Float(0.000_147)));
+        assert_eq!(
+            seconds("0.00035274074074074076 s", None),
+            Ok(Value::Float(0.000_352_740_740_740_740))
+        );
         for wrong in ["", "GB", "4 gigs", "1..5", ".", "4.", "1e9", "5 ms"] {
             assert!(bytes(wrong, None).is_err(), "{wrong}");
         }
