@@ -83,7 +83,7 @@ mod tests {
             told,
             "labs/m/mistakes.yaml:1:1: `Four` is not a name for a mistake\n\
              labs/m/mistakes.yaml:1:1: `Four` needs a ladder of 2 to 4 hints\n\
-             labs/m/mistakes.yaml:1:35: says nothing"
+             labs/m/mistakes.yaml:1:34: says nothing"
         );
         let told = read("a: { titel: Hex }\n").unwrap_err();
         assert!(
