@@ -79,6 +79,14 @@ pub enum ReportFormat {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FactsFormat {
+    Human,
+    /// A table to be pasted between `<!-- facts:begin -->` and `<!-- facts:end -->`.
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
     /// KVM where a guest has proved it on this host, else TCG.
     Auto,
@@ -115,6 +123,8 @@ pub enum Command {
         module: Option<String>,
         #[command(flatten)]
         shape: Shape,
+        #[command(flatten)]
+        tools: Tools,
     },
     /// Say how the running guests are.
     Status {
@@ -144,6 +154,8 @@ pub enum Command {
         fresh: bool,
         #[command(flatten)]
         shape: Shape,
+        #[command(flatten)]
+        tools: Tools,
         /// The program and its arguments.
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -188,6 +200,15 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Run something of the course in a guest of its own: `facts` asks the kernel about the lesson's claims.
+    Run {
+        /// `facts` or `MODULE/facts`.
+        what: String,
+        #[command(flatten)]
+        shape: Shape,
+        #[arg(long, value_enum, default_value_t = FactsFormat::Human)]
+        format: FactsFormat,
+    },
     /// Say one step more about an exercise that you are stuck in.
     Hint {
         /// The exercise.
@@ -238,6 +259,24 @@ pub struct Shape {
     /// How the guest's processor is provided.
     #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto, hide_env_values = true)]
     pub accel: AccelChoice,
+}
+
+/// Which tools a guest has besides busybox.
+#[derive(Debug, Clone, Args)]
+pub struct Tools {
+    /// Tool layers of the module's image, such as `trace,net`.
+    #[arg(long = "layers", value_name = "NAMES", value_delimiter = ',')]
+    names: Vec<String>,
+}
+
+impl Tools {
+    /// Each layer once, in the order in which the disks are attached.
+    pub fn layers(&self) -> Vec<String> {
+        let mut names = self.names.clone();
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 #[derive(Debug, Args)]

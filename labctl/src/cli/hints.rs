@@ -11,7 +11,7 @@ use crate::cbuild::{CompileError, SourceError};
 use crate::exercise::RunError;
 use crate::guest::{ConnectError, CopyError, ExecError, TerminalError};
 use crate::image::ImageError;
-use crate::kernel::KernelError;
+use crate::kernel::{KernelError, TypesError};
 use crate::sandbox::SandboxError;
 use crate::session::{AttachError, BootError, PrepareError, RecipeError};
 use crate::spec::course::NotFound;
@@ -178,6 +178,12 @@ impl From<SandboxError> for Failure {
             Some(fix) => failure.hint(fix),
             None => failure.hint("`labctl doctor` examines the sandbox"),
         }
+    }
+}
+
+impl From<TypesError> for Failure {
+    fn from(error: TypesError) -> Self {
+        failed(Exit::Inconclusive, &error).hint("`labctl kernel build NAME` makes a damaged kernel anew")
     }
 }
 

@@ -9,11 +9,13 @@ use super::mirror::archive_config;
 use crate::accel::{self, HostKvm};
 use crate::apt::Strictness;
 use crate::cbuild::Compiler;
+use crate::kernel::Kernel;
 use crate::sandbox::Bubblewrap;
 use crate::session::{
     Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Tools, owned_name,
 };
 use crate::spec::course::Module;
+use crate::spec::exercise::Exercise;
 use crate::spec::suggest::did_you_mean;
 use crate::vm::{self, Lease, Qemu};
 
@@ -96,11 +98,7 @@ pub(crate) async fn ready(
     let image_recipe = ImageRecipe::read(&loaded.files, &module.image)?;
     let image_lock = image_recipe.lock(&loaded.files)?;
     let preparation = preparation(context)?;
-    let shape = Shape {
-        cpus: module.vm.cpus,
-        memory: module.vm.memory_mib,
-        module: module.id.to_string(),
-    };
+    let shape = shape(module);
     let layers = layers.to_vec();
     blocking(move || {
         let kernel = preparation.kernel(&kernel_recipe, &kernel_lock)?;
@@ -112,6 +110,35 @@ pub(crate) async fn ready(
         })
     })
     .await
+}
+
+/// The same kernel under the same image with other tool layers.
+pub(crate) async fn with_layers(
+    loaded: &Loaded,
+    module: &Module,
+    ready: &Ready,
+    layers: &[String],
+) -> Result<Ready, Failure> {
+    let recipe = ImageRecipe::read(&loaded.files, &module.image)?;
+    let lock = recipe.lock(&loaded.files)?;
+    let shape = shape(module);
+    let (ready, layers) = (ready.clone(), layers.to_vec());
+    blocking(move || {
+        let mut bootable = ready
+            .preparation
+            .bootable(&recipe, &lock, &ready.kernel, &layers, shape)?;
+        bootable.tools = ready.bootable.tools.clone();
+        Ok(Ready { bootable, ..ready })
+    })
+    .await
+}
+
+fn shape(module: &Module) -> Shape {
+    Shape {
+        cpus: module.vm.cpus,
+        memory: module.vm.memory_mib,
+        module: module.id.to_string(),
+    }
 }
 
 /// Makes the toolchain ready, compiles labctl's own modules for the kernel, and has every guest that boots from
@@ -145,12 +172,13 @@ pub(crate) async fn boot_owned(
     context: &Context,
     module: Option<&str>,
     shape: &Asked,
+    layers: &[String],
     what: &str,
 ) -> Result<Lab, Failure> {
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let host = host(context, shape.accel).await?;
-    let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     equip(&mut ready, &loaded.course.tool_modules).await?;
     boot(context, &host, &ready.bootable, what).await
 }
@@ -165,4 +193,24 @@ pub(crate) async fn boot(
     let name = owned_name(what, &format!("{:08x}", rand::random::<u32>()));
     let lease = Lease::try_take(&host.instances, &name, what)?;
     Ok(Lab::boot(host, bootable, &name, lease, &context.cancel, &context.events).await?)
+}
+
+/// An exercise that this kernel cannot run, by the name of what is missing.
+pub(crate) fn refuse_unfit(exercise: &Exercise, kernel: &Kernel) -> Result<(), Failure> {
+    let missing: Vec<_> = exercise
+        .needs
+        .iter()
+        .filter(|need| !kernel.features.contains(*need))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "{} needs what the kernel {} lacks: {}",
+        exercise.id,
+        kernel.name,
+        missing.join(", ")
+    );
+    Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
 }

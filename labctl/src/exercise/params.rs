@@ -5,6 +5,9 @@ use crate::session::{MODULES, PROGRAMS};
 /// Scripts of the student's.
 pub(super) const SCRIPTS: &str = "/lab/scripts";
 
+/// Put before a command: a script finds the exercise's programs by name, behind those of the image.
+pub(super) const SEARCH_PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/lab/bin/student:/lab/bin";
+
 pub(super) fn module(name: &str) -> String {
     format!("{MODULES}/{name}.ko")
 }

@@ -12,7 +12,7 @@ use crate::guest::{
     Command, Exec, ExecError, Finished, Input, Outcome, Running, Sink, Stream, WaitError, quote,
 };
 use crate::session::Lab;
-use crate::spec::exercise::{ModuleRef, Program, Step, StepKind, Until};
+use crate::spec::exercise::{ModuleRef, Program, Step, StepKind, StopSignal, Until};
 use crate::spec::text::Text;
 use crate::supervise::Cancel;
 
@@ -132,7 +132,7 @@ impl<'a> Steps<'a> {
                 self.exec(step, program, args, stdin.as_ref(), within).await?
             }
             StepKind::Wait { step: of } => self.wait(of, within).await?,
-            StepKind::Stop { step: of } => self.stop(of, within).await?,
+            StepKind::Stop { step: of, signal } => self.stop(of, *signal, within).await?,
         };
         let kind = kind_name(&step.kind);
         let must_succeed = matches!(
@@ -228,6 +228,7 @@ impl<'a> Steps<'a> {
                 }
                 Until::UdpBound(port) => self.bound(step, "udp", "07", port, &running, within).await,
                 Until::TcpListening(port) => self.bound(step, "tcp", "0A", port, &running, within).await,
+                Until::Probed(names) => self.probed(step, names, &running, within).await,
             }
         };
         let status = tokio::select! {
@@ -268,6 +269,37 @@ impl<'a> Steps<'a> {
             "until grep -q '^ *[0-9]*: [0-9A-F]*:{port:04X} [0-9A-F]*:[0-9A-F]* {state} ' /proc/net/{protocol}; \
              do usleep 5000; done"
         );
+        self.until_holds(step, line, running, within).await
+    }
+
+    /// Waits, inside the guest, until one of the functions has a kprobe. A line of the list is `ADDRESS  k  SYMBOL+0x0 …`
+    /// (Documentation/trace/kprobes.rst); `r` instead of `k` is a kretprobe.
+    async fn probed(
+        &self,
+        step: &Step,
+        names: &[String],
+        running: &Running,
+        within: Duration,
+    ) -> Result<StepStatus, StepError> {
+        let any = names.join("\\|").replace('.', "\\.");
+        // A script sets its probes one after the other: they are all there when no more have come for a while.
+        let line = format!(
+            "list=/sys/kernel/debug/kprobes/list; before=; \
+             until now=$(grep -c '  k  ' $list) && [ \"$now\" = \"$before\" ] \
+             && grep -q '^[0-9a-f]* *k *\\({any}\\)+0x0' $list; \
+             do before=$now; usleep 400000; done"
+        );
+        self.until_holds(step, line, running, within).await
+    }
+
+    /// Runs the shell command `line`, which ends when what is waited for has come about.
+    async fn until_holds(
+        &self,
+        step: &Step,
+        line: String,
+        running: &Running,
+        within: Duration,
+    ) -> Result<StepStatus, StepError> {
         let watch = Command::shell(line).map_err(|source| StepError::Argument {
             step: step.id.clone(),
             source: Box::new(source),
@@ -304,12 +336,12 @@ impl<'a> Steps<'a> {
         })
     }
 
-    async fn stop(&mut self, of: &str, within: Duration) -> Result<Done, StepError> {
+    async fn stop(&mut self, of: &str, signal: StopSignal, within: Duration) -> Result<Done, StepError> {
         let Some(running) = self.started.get(of) else {
             return Ok(Done::not_run());
         };
         if running.outcome().is_none() {
-            running.signal("TERM");
+            running.signal(signal.name());
         }
         let deadline = self.lab.deadline(within);
         let status = tokio::select! {
@@ -359,7 +391,9 @@ impl<'a> Steps<'a> {
         };
         let mut line = b"echo ".to_vec();
         line.extend(quote(step_mark(self.nonce, &step.id)).map_err(unusable)?);
-        line.extend(b" > /dev/kmsg; exec");
+        line.extend(b" > /dev/kmsg; ");
+        line.extend(params::SEARCH_PATH.as_bytes());
+        line.extend(b" exec");
         for word in argv {
             line.push(b' ');
             line.extend(quote(word).map_err(unusable)?);

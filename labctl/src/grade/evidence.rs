@@ -62,6 +62,12 @@ pub struct Evidence {
     /// Copies and events that the witness saw but could not store.
     #[serde(default)]
     pub witness_dropped: u64,
+    /// Structures of the kernel that ran, by name, as its BTF describes them; one that it does not have is not here.
+    #[serde(default)]
+    pub types: BTreeMap<String, StructLayout>,
+    /// Source files of functions of the kernel that ran, by name, as far as it tells.
+    #[serde(default)]
+    pub origins: BTreeMap<String, String>,
     /// Kernel splats inside the window, in order.
     #[serde(default)]
     pub splats: Vec<SplatRecord>,
@@ -88,6 +94,8 @@ impl Evidence {
             events: Vec::new(),
             probes: Vec::new(),
             witness_dropped: 0,
+            types: BTreeMap::new(),
+            origins: BTreeMap::new(),
             splats: Vec::new(),
             guest_lost: None,
         }
@@ -122,6 +130,25 @@ impl Evidence {
     pub fn step(&self, id: &str) -> Option<&StepRecord> {
         self.steps.iter().find(|step| step.id == id)
     }
+}
+
+/// How a structure lies in memory. Members of anonymous structures and unions in it count as its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructLayout {
+    /// Bytes.
+    pub size: u64,
+    /// In the order of the declaration.
+    pub members: Vec<MemberLayout>,
+}
+
+/// One member of a structure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberLayout {
+    pub name: String,
+    /// Bytes from the start of the structure; of a bit field, those before its first bit.
+    pub offset: u64,
+    /// Bytes; of a bit field, those of its type.
+    pub size: u64,
 }
 
 /// An answers file, not yet looked at.

@@ -11,6 +11,7 @@ pub mod results;
 mod rules;
 mod scope;
 mod structure;
+pub mod survey;
 pub mod verdict;
 mod worksheet;
 

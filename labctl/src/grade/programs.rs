@@ -49,7 +49,12 @@ impl View<'_> {
             StepStatus::TimedOut => match start {
                 Some(until) => Outcome::failed(
                     format!("`{program}` did not get ready in time: {until}"),
-                    "the experiment goes on when the socket is bound: check the port and what bind() returns",
+                    match self.step(step).map(|step| &step.kind) {
+                        Some(StepKind::Start { until: Until::Probed(_), .. }) => {
+                            "the experiment goes on when the probe is set: does the script name the right function?"
+                        }
+                        _ => "the experiment goes on when the socket is bound: check the port and what bind() returns",
+                    },
                 ),
                 None if waits => Outcome::failed(
                     format!("`{program}` never ended: the datagram did not reach it"),
@@ -80,6 +85,7 @@ fn until(step: &Step) -> Option<&'static str> {
             Until::Output(_) => "it did not print what was expected",
             Until::UdpBound(_) => "no UDP socket was bound to the port",
             Until::TcpListening(_) => "no TCP socket listened on the port",
+            Until::Probed(_) => "none of the functions in question got a kprobe",
         }),
         _ => None,
     }

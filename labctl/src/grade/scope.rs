@@ -1,10 +1,11 @@
 //! What rules can see: givens, keys, draws, variables, steps and facts, as values of the expression language.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cel::Value;
 
-use super::evidence::{Evidence, KernelRecord, StepRecord, StepStatus};
+use super::evidence::{Evidence, KernelRecord, StepRecord, StepStatus, StructLayout};
 use crate::spec::answers::{self, Answers};
 use crate::spec::exercise::{Exercise, Fact, FactKind};
 use crate::spec::expr::{EvalError, Expr};
@@ -119,10 +120,19 @@ fn near_value(exercise: &Exercise, evidence: &Evidence) -> Value {
             FactKind::Output {
                 step,
                 stderr,
+                squeeze,
                 pattern,
                 ..
-            } => misses(pattern, None, output_lines(evidence, step, *stderr)),
-            FactKind::Witness(_) | FactKind::Events(_) | FactKind::Probes(_) | FactKind::Value(_) => continue,
+            } => {
+                let lines = output_lines(evidence, step, *stderr, *squeeze);
+                misses(pattern, None, lines.iter().map(|line| line.as_ref()))
+            }
+            FactKind::Witness(_)
+            | FactKind::Events(_)
+            | FactKind::Probes(_)
+            | FactKind::Struct(_)
+            | FactKind::Origin(_)
+            | FactKind::Value(_) => continue,
         };
         near.insert(fact.name.clone(), list(misses));
     }
@@ -155,11 +165,18 @@ fn unprefixed<'l>(line: &'l str, prefix: Option<&str>) -> &'l str {
         .unwrap_or(line)
 }
 
-fn output_lines<'e>(evidence: &'e Evidence, step: &str, stderr: bool) -> impl Iterator<Item = &'e str> {
+fn output_lines<'e>(evidence: &'e Evidence, step: &str, stderr: bool, squeeze: bool) -> Vec<Cow<'e, str>> {
     let output = evidence
         .step(step)
         .map_or("", |step| if stderr { &step.stderr } else { &step.stdout });
-    output.lines().map(str::trim_end)
+    let line = |line: &'e str| {
+        if squeeze {
+            Cow::Owned(line.split_whitespace().collect::<Vec<_>>().join(" "))
+        } else {
+            Cow::Borrowed(line.trim_end())
+        }
+    };
+    output.lines().map(line).collect()
 }
 
 /// What the witness said, as values.
@@ -177,6 +194,11 @@ fn fact_value(
 ) -> Result<Value, EvalError> {
     match &fact.kind {
         FactKind::Value(expr) => expr.eval(scope),
+        FactKind::Origin(name) => Ok(evidence
+            .origins
+            .get(name)
+            .map_or(Value::Null, |file| text(file.clone()))),
+        FactKind::Struct(name) => Ok(evidence.types.get(name).map_or(Value::Null, layout_value)),
         FactKind::Witness(filter) => filtered(testimony.copies.iter().cloned(), "w", Some(filter), scope),
         FactKind::Events(filter) => filtered(testimony.events.iter().cloned(), "e", Some(filter), scope),
         FactKind::Probes(filter) => filtered(testimony.probes.iter().cloned(), "p", Some(filter), scope),
@@ -194,17 +216,34 @@ fn fact_value(
         FactKind::Output {
             step,
             stderr,
+            squeeze,
             pattern,
             filter,
         } => {
-            let matching = output_lines(evidence, step, *stderr).filter_map(|line| {
+            let lines = output_lines(evidence, step, *stderr, *squeeze);
+            let matching = lines.iter().filter_map(|line| {
                 let mut members = pattern.matches(line).ok()?;
-                members.insert("text".to_owned(), text(line));
+                members.insert("text".to_owned(), text(line.as_ref()));
                 Some(record(members))
             });
             filtered(matching, "f", filter.as_ref(), scope)
         }
     }
+}
+
+/// `{size, order: [name…], members: {name: {offset, size}}}`.
+fn layout_value(layout: &StructLayout) -> Value {
+    let number = |name: &str, number: u64| (name.to_owned(), unsigned(number));
+    let members = layout.members.iter().map(|member| {
+        let place = BTreeMap::from([number("offset", member.offset), number("size", member.size)]);
+        (member.name.clone(), record(place))
+    });
+    let order = layout.members.iter().map(|member| text(member.name.clone()));
+    record(BTreeMap::from([
+        number("size", layout.size),
+        ("order".to_owned(), list(order.collect())),
+        ("members".to_owned(), record(members.collect())),
+    ]))
 }
 
 fn dmesg_match(line: &KernelRecord, pattern: &Pattern, prefix: Option<&str>) -> Option<Value> {

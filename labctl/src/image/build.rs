@@ -9,7 +9,7 @@ use lab_deb::UnpackError;
 use serde::{Deserialize, Serialize};
 
 use super::initramfs;
-use super::layer::LayerInputs;
+use super::layer::{LAYER_FILE, LayerInputs};
 use super::plan::{BaseInputs, KernelModule, PlanError, plan};
 use super::pool::{PoolError, read_packages};
 use super::spec::BaseSpec;
@@ -244,7 +244,7 @@ impl ImageBuilder<'_> {
                 Ok::<_, ImageError>(())
             },
         )?;
-        let path = entry.file("layer.erofs");
+        let path = entry.file(LAYER_FILE);
         let size = fs::metadata(&path)
             .map_err(ImageError::io("look at a layer"))?
             .len();

@@ -23,7 +23,7 @@ mod verify;
 
 pub use build::{BaseImage, BaseParts, ImageBuilder, ImageError, LayerImage};
 pub use instance::{InstanceFiles, ToolFile, instance_initrd};
-pub use layer::LayerInputs;
+pub use layer::{LAYER_FILE, LayerInputs, layer_id};
 pub use needed::NeededError;
 pub use plan::{BaseInputs, KernelModule, PlanError, plan};
 pub use pool::{PoolError, TreeOrDeb, read_packages};

@@ -42,6 +42,8 @@ pub struct LayerSpec {
     pub leave_out: BTreeSet<String>,
     /// Files and folders that stay behind; a last part `*.x` stands for every such file in that folder or below.
     pub drop: Vec<String>,
+    /// Link -> target: what maintainer scripts would have left, such as Debian's alternatives.
+    pub links: BTreeMap<TreePath, String>,
 }
 
 /// The file as written.
@@ -78,6 +80,8 @@ struct RawLayer {
     leave_out: BTreeSet<String>,
     #[serde(default)]
     drop: Vec<String>,
+    #[serde(default)]
+    links: BTreeMap<String, String>,
 }
 
 /// What is wrong with a description although it can be parsed.
@@ -113,6 +117,7 @@ impl TryFrom<RawImageSpec> for ImageSpec {
                 packages,
                 leave_out,
                 drop,
+                links,
             } = layer;
             layers.insert(
                 name,
@@ -120,6 +125,7 @@ impl TryFrom<RawImageSpec> for ImageSpec {
                     packages,
                     leave_out,
                     drop,
+                    links: checked_links(links)?,
                 },
             );
         }
@@ -130,6 +136,11 @@ impl TryFrom<RawImageSpec> for ImageSpec {
             layer_tools: raw.layer_tools,
         })
     }
+}
+
+fn checked_links(links: BTreeMap<String, String>) -> Result<BTreeMap<TreePath, String>, InvalidPath> {
+    let checked = |(link, target): (String, String)| Ok((TreePath::parse(&link)?, target));
+    links.into_iter().map(checked).collect()
 }
 
 impl RawBase {
@@ -143,10 +154,7 @@ impl RawBase {
             let applets = applets.clone();
             return Err(SpecError::Applets { applets });
         }
-        let mut links = BTreeMap::new();
-        for (link, target) in self.links {
-            links.insert(TreePath::parse(&link)?, target);
-        }
+        let links = checked_links(self.links)?;
         let mut directories = BTreeMap::new();
         for (path, mode) in self.directories {
             let bits = u32::from_str_radix(&mode, 8).ok().filter(|bits| *bits <= 0o7777);

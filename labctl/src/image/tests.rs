@@ -173,6 +173,7 @@ fn a_toolchain_is_unpacked_and_makes_the_same_layer_twice() {
         packages: Vec::new(),
         leave_out: Default::default(),
         drop: vec!["usr/share/*.gz".to_owned()],
+        links: BTreeMap::new(),
     };
     let inputs = LayerInputs {
         name: "tools",

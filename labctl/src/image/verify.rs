@@ -3,7 +3,7 @@
 use fs_err as fs;
 
 use super::build::{BaseParts, ImageBuilder, ImageError};
-use super::layer::LayerInputs;
+use super::layer::{LAYER_FILE, LayerInputs};
 use crate::digest::Digest;
 use crate::supervise::Cancel;
 
@@ -39,7 +39,7 @@ impl ImageBuilder<'_> {
     pub fn verify_layer(&self, inputs: &LayerInputs<'_>, cancel: &Cancel) -> Result<Digest, VerifyError> {
         self.twice(inputs.name, |dir| {
             self.make_layer(inputs, dir, cancel)?;
-            let file = fs::File::open(dir.join("layer.erofs")).map_err(ImageError::io("read a layer"))?;
+            let file = fs::File::open(dir.join(LAYER_FILE)).map_err(ImageError::io("read a layer"))?;
             Digest::of_reader(file).map_err(ImageError::io("read a layer"))
         })
     }

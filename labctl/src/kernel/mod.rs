@@ -14,11 +14,14 @@ pub mod tree;
 mod build;
 mod entry;
 mod error;
+mod origin;
 mod packaged;
 mod requests;
 mod source;
+mod types;
 
 pub use build::{KernelBuilder, KernelParts};
 pub use entry::Kernel;
 pub use error::KernelError;
 pub use requests::{HEADERS_SET, KERNEL_SET, TOOLCHAIN_SET};
+pub use types::TypesError;

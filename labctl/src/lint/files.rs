@@ -8,7 +8,7 @@ use crate::spec::course::{COURSE_FILE, Course, Module};
 use crate::spec::files::CourseFiles;
 
 /// Files at the top of a module that people read, and the catalogue of mistakes.
-const KNOWN: &[&str] = &["mistakes.yaml"];
+const KNOWN: &[&str] = &["mistakes.yaml", "facts.yaml"];
 
 pub(super) fn referenced(module: &Module, files: &CourseFiles) -> Item {
     let folder = format!("labs/{}/", module.id);

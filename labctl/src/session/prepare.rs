@@ -13,7 +13,9 @@ use crate::cbuild::{CompileError, Compiler, ModuleSpec, SourceError, SourceSet};
 use crate::digest::Digest;
 use crate::embedded;
 use crate::event::{Events, Stage};
-use crate::image::{BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LayerInputs};
+use crate::image::{
+    BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LAYER_FILE, LayerInputs, layer_id,
+};
 use crate::kernel::{
     HEADERS_SET, KERNEL_SET, Kernel, KernelBuilder, KernelError, KernelParts, TOOLCHAIN_SET,
 };
@@ -289,6 +291,14 @@ impl Preparation {
         };
         let spec = recipe.spec.layers.get(name).ok_or_else(missing)?;
         let set = ImageSpec::layer_set(name);
+        let pinned = packages(lock, &set, &self.store);
+        let tools = Toolchain::id_of(&packages(lock, ImageSpec::TOOLS_SET, &self.store));
+        let id = layer_id(spec, &pinned, tools).to_string();
+        match self.store.get(Bucket::Images, &id) {
+            Ok(Some(entry)) => return Ok(entry.file(LAYER_FILE)),
+            Ok(None) | Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         let lock = self.fetched(&recipe.name, &lock.only(&[&set, ImageSpec::TOOLS_SET]))?;
         let tools = packages(&lock, ImageSpec::TOOLS_SET, &self.store);
         let tools = Toolchain::open(&self.store, &tools, &self.events, &self.cancel)?;

@@ -12,6 +12,7 @@ use super::mutant::{self, Mutant};
 use super::quantity;
 use super::raw::{RawCourse, RawModule, RawVm};
 use super::suggest::did_you_mean;
+use super::survey::{self, SURVEY_FILE, Survey};
 use super::validate::{self, Surroundings};
 use super::value;
 use super::yaml::{Source, Spanned};
@@ -57,6 +58,8 @@ pub struct Module {
     pub template: BTreeMap<String, String>,
     /// Known wrong submissions, by id.
     pub mutants: Vec<Mutant>,
+    /// The lesson's claims about the kernel, where the module has a `facts.yaml`.
+    pub survey: Option<Survey>,
     /// The mistakes that it predicts by name; empty without a `mistakes.yaml`.
     pub mistakes: Catalogue,
 }
@@ -265,6 +268,7 @@ impl Loader<'_> {
         } else {
             Vec::new()
         };
+        let survey = self.survey(&folder, &module_id, &around);
         let vm = self.vm(&raw.vm);
         Some(Module {
             id: module_id,
@@ -277,6 +281,7 @@ impl Loader<'_> {
             sources,
             template,
             mutants,
+            survey,
             mistakes,
         })
     }
@@ -302,6 +307,18 @@ impl Loader<'_> {
         };
         match validate::exercise(&Source::new(&path, &text), module, around) {
             Ok(exercise) => Some(exercise),
+            Err(errors) => {
+                self.errors.extend_from_slice(errors.as_slice());
+                None
+            }
+        }
+    }
+
+    fn survey(&mut self, folder: &str, module: &ModuleId, around: &Surroundings) -> Option<Survey> {
+        let path = format!("{folder}{SURVEY_FILE}");
+        let text = self.text(&path)?;
+        match survey::survey(&Source::new(&path, &text), module, around) {
+            Ok(survey) => Some(survey),
             Err(errors) => {
                 self.errors.extend_from_slice(errors.as_slice());
                 None

@@ -32,6 +32,8 @@ pub struct Exercise {
     pub hints: Vec<Text>,
     /// Features that the guest's kernel must have, by the names in `kernels/*/kernel.yaml`.
     pub needs: Vec<String>,
+    /// Tool layers of the image that the guest has, sorted.
+    pub layers: Vec<String>,
     /// The numbers that the worksheet is about.
     pub givens: Vec<Given>,
     /// Conditions that drawn givens must meet together.
@@ -161,11 +163,33 @@ pub enum StepKind {
         /// Id of the `Start` step.
         step: String,
     },
-    /// Ends a started program with SIGTERM.
+    /// Ends a started program with a signal.
     Stop {
         /// Id of the `Start` step.
         step: String,
+        /// See [`StopSignal`].
+        signal: StopSignal,
     },
+}
+
+/// How a program is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT, as Ctrl-C sends it: bpftrace and perf then print what they have.
+    Int,
+}
+
+impl StopSignal {
+    /// Its name without `SIG`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+        }
+    }
 }
 
 /// A kernel module to load.
@@ -227,6 +251,8 @@ pub enum Until {
     UdpBound(Text),
     /// When a TCP socket of the guest listens on this port (`/proc/net/tcp`).
     TcpListening(Text),
+    /// When one of these functions has a kprobe (`/sys/kernel/debug/kprobes/list`). That of a kretprobe, such as the witness's, does not count.
+    Probed(Vec<String>),
 }
 
 /// A named list (or value) that is read from the evidence.
@@ -256,6 +282,8 @@ pub enum FactKind {
         step: String,
         /// Standard error instead of standard output.
         stderr: bool,
+        /// Blanks around a line are cut off, and runs of them in it count as one space: for tables.
+        squeeze: bool,
         /// The whole line.
         pattern: Pattern,
         /// Over `f`, the map.
@@ -263,6 +291,10 @@ pub enum FactKind {
     },
     /// Copies that the witness recorded and for which this holds (over `w`).
     Witness(Expr),
+    /// The layout of this structure in the kernel that runs, from its BTF; null where it has none of the name.
+    Struct(String),
+    /// The source file of this function in the kernel that runs, from its table of warnings; null where that does not tell.
+    Origin(String),
     /// Functions that a followed packet passed, in order, where this holds (over `e`).
     Events(Expr),
     /// The witness's probes for which this holds (over `p`).
@@ -392,6 +424,26 @@ impl Exercise {
             scope.set(name, value);
         }
         Ok(scope)
+    }
+
+    /// Names of the kernel's structures that the facts ask for.
+    #[must_use]
+    pub fn structs(&self) -> Vec<&str> {
+        let asked = self.facts.iter().filter_map(|fact| match &fact.kind {
+            FactKind::Struct(name) => Some(name.as_str()),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// Names of the kernel's functions whose source file the facts ask for.
+    #[must_use]
+    pub fn origins(&self) -> Vec<&str> {
+        let asked = self.facts.iter().filter_map(|fact| match &fact.kind {
+            FactKind::Origin(name) => Some(name.as_str()),
+            _ => None,
+        });
+        asked.collect()
     }
 
     /// The artefact of this name.

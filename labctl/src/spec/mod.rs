@@ -25,6 +25,7 @@ pub mod raw;
 pub mod schema;
 pub mod scope;
 pub mod suggest;
+pub mod survey;
 pub mod text;
 pub mod types;
 pub mod validate;

@@ -66,6 +66,42 @@ pub struct RawVm {
     pub memory: At<String>,
 }
 
+/// `facts.yaml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSurvey {
+    pub id: At<String>,
+    pub title: String,
+    #[serde(default)]
+    pub summary: String,
+    #[serde(default)]
+    pub needs: Vec<At<String>>,
+    #[serde(default)]
+    pub layers: Vec<At<String>>,
+    #[serde(default)]
+    pub draw: Mapping<At<RawDraw>>,
+    #[serde(default)]
+    pub vars: Mapping<At<String>>,
+    #[serde(default)]
+    pub build: RawBuild,
+    pub witness: Option<RawWitness>,
+    pub run: Vec<At<RawStep>>,
+    pub facts: Mapping<At<RawFact>>,
+    pub claims: Vec<RawClaim>,
+}
+
+/// What the lesson says, and what the kernel is asked about it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawClaim {
+    pub id: At<String>,
+    pub heading: String,
+    pub lesson: String,
+    pub ask: String,
+    pub holds: At<String>,
+    pub kernel: At<String>,
+}
+
 /// `exercises/<id>.yaml`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +120,8 @@ pub struct RawExercise {
     #[serde(default)]
     pub needs: Vec<At<String>>,
     /// The numbers of the worksheet, by name.
+    #[serde(default)]
+    pub layers: Vec<At<String>>,
     #[serde(default)]
     pub givens: Mapping<RawGiven>,
     /// Conditions that drawn givens must meet together.
@@ -246,6 +284,7 @@ pub struct RawStep {
     pub wait: Option<At<String>>,
     /// Ends a started program.
     pub stop: Option<At<String>>,
+    pub signal: Option<At<String>>,
 }
 
 /// A program; exactly one of `program`, `command`, `script`.
@@ -279,9 +318,10 @@ pub enum RawUntil {
     UdpBound(At<String>),
     /// When a TCP socket listens on this port.
     TcpListening(At<String>),
+    Probed(Vec<At<String>>),
 }
 
-/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `events`, `probes`; or a `value`.
+/// A fact: `from` one of `dmesg`, `stdout`, `stderr`, `witness`, `events`, `probes`, `btf`, `bugs`; or a `value`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawFact {
@@ -294,6 +334,13 @@ pub struct RawFact {
     pub r#match: Option<At<String>>,
     /// Of dmesg: what a line may have in front.
     pub prefix: Option<At<String>>,
+    /// Of btf: the structure.
+    pub r#struct: Option<At<String>>,
+    /// Of bugs: the function whose source file is wanted.
+    pub function: Option<At<String>>,
+    /// Of stdout and stderr: runs of blanks count as one space.
+    #[serde(default)]
+    pub squeeze: bool,
     /// Keeps what this holds for; over `f`, of the witness over `w`.
     pub r#where: Option<At<String>>,
     /// An expression over other facts, instead of `from`.

@@ -34,7 +34,14 @@ pub struct Surroundings {
 pub fn exercise(source: &Source, module: &ModuleId, around: &Surroundings) -> Result<Exercise, SpecErrors> {
     let raw: RawExercise = source.read()?;
     let mut checker = Checker::new(source, &around.mistakes);
+    let id = raw.id.clone();
     let exercise = checker.exercise(raw, module, around);
+    if exercise
+        .as_ref()
+        .is_some_and(|exercise| exercise.max_points() == 0)
+    {
+        checker.error(&id, "no blank and no check gives points");
+    }
     let errors = checker.errors;
     match exercise {
         Some(exercise) => SpecErrors::check(errors, exercise),
@@ -64,11 +71,28 @@ pub(super) struct Names {
     pub(super) facts: Vec<String>,
 }
 
+impl Names {
+    pub(super) fn of(raw: &RawExercise) -> Self {
+        let vars = raw
+            .draw
+            .0
+            .iter()
+            .map(|(name, _)| name)
+            .chain(raw.vars.0.iter().map(|(name, _)| name));
+        Self {
+            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
+            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
+            vars: vars.map(|name| name.value.clone()).collect(),
+            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
+        }
+    }
+}
+
 /// Names that checks and facts have in every exercise.
 pub(super) const ALWAYS: &[&str] = &["steps", "near", "log_lost", "witness_lost", "answers"];
 
 impl<'a> Checker<'a> {
-    fn new(source: &'a Source, catalogue: &'a [String]) -> Self {
+    pub(super) fn new(source: &'a Source, catalogue: &'a [String]) -> Self {
         Self {
             source,
             errors: Vec::new(),
@@ -77,7 +101,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn exercise(&mut self, raw: RawExercise, module: &ModuleId, around: &Surroundings) -> Option<Exercise> {
+    pub(super) fn exercise(
+        &mut self,
+        raw: RawExercise,
+        module: &ModuleId,
+        around: &Surroundings,
+    ) -> Option<Exercise> {
         let id = ExerciseId::new(&raw.id.value);
         if id.is_none() {
             self.error(
@@ -97,18 +126,7 @@ impl<'a> Checker<'a> {
                 format!("the id has to be the file's name, not `{}`", raw.id.value),
             );
         }
-        let vars = raw
-            .draw
-            .0
-            .iter()
-            .map(|(name, _)| name)
-            .chain(raw.vars.0.iter().map(|(name, _)| name));
-        let names = Names {
-            givens: raw.givens.0.iter().map(|(name, _)| name.value.clone()).collect(),
-            keys: raw.worksheet.iter().map(|blank| blank.id.value.clone()).collect(),
-            vars: vars.map(|name| name.value.clone()).collect(),
-            facts: raw.facts.0.iter().map(|(name, _)| name.value.clone()).collect(),
-        };
+        let names = Names::of(&raw);
 
         let hints = raw
             .hints
@@ -150,6 +168,21 @@ impl<'a> Checker<'a> {
                 "a needed kernel feature is a name like kprobes, from a kernel.yaml",
             );
         }
+        let mut layers = Vec::new();
+        for layer in raw.layers {
+            if !is_name(&layer.value) {
+                self.error(
+                    &layer,
+                    "a layer is a name like trace, from the module's image.yaml",
+                );
+            }
+            if layers.contains(&layer.value) {
+                self.error(&layer, format!("the layer `{}` is named twice", layer.value));
+            }
+            layers.push(layer.value);
+        }
+        // The order of the disks is part of the initramfs: the same layers give the same one.
+        layers.sort();
         let run = validate_run::run(self, raw.run, &build, around, &names);
         let facts = validate_run::facts(self, raw.facts, &run, &names, witness.as_ref());
         let mut exercise = Exercise {
@@ -159,6 +192,7 @@ impl<'a> Checker<'a> {
             summary: raw.summary,
             hints,
             needs: raw.needs.into_iter().map(|need| need.value).collect(),
+            layers,
             givens,
             require,
             worksheet,
@@ -173,9 +207,6 @@ impl<'a> Checker<'a> {
         };
         exercise.checks = validate_checks::checks(self, raw.checks, &exercise, &names);
         exercise.figures = figure::figures(self, raw.figures, &exercise.checks, &names);
-        if exercise.max_points() == 0 {
-            self.error(&raw.id, "no blank and no check gives points");
-        }
         Some(exercise)
     }
 

@@ -1,7 +1,7 @@
 //! Checking steps and facts.
 
 use super::exercise::{
-    Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, Until, Witness,
+    Artefact, ArtefactKind, Fact, FactKind, ModuleRef, Program, Step, StepKind, StopSignal, Until, Witness,
 };
 use super::expr::Expr;
 use super::ids::is_name;
@@ -15,7 +15,9 @@ use super::yaml::{Mapping, Spanned};
 const WITHIN: u32 = 10;
 
 /// Where facts are read.
-pub(super) const FACT_SOURCES: &[&str] = &["dmesg", "stdout", "stderr", "witness", "events", "probes"];
+pub(super) const FACT_SOURCES: &[&str] = &[
+    "dmesg", "stdout", "stderr", "witness", "events", "probes", "btf", "bugs",
+];
 
 pub(super) fn run(
     checker: &mut Checker<'_>,
@@ -88,6 +90,7 @@ impl Steps<'_, '_> {
             self.checker
                 .error(id, "a step's id has lower-case letters, digits and `_`");
         }
+        let signal = self.signal(step);
         let id = step.id.as_ref().map(|id| id.value.clone());
         if let Some(modules) = &step.load {
             let params: Vec<Text> = step.params.iter().filter_map(|text| self.text(text)).collect();
@@ -122,6 +125,7 @@ impl Steps<'_, '_> {
                 Some(RawUntil::Output(text)) => self.text(text).map(Until::Output),
                 Some(RawUntil::UdpBound(text)) => self.text(text).map(Until::UdpBound),
                 Some(RawUntil::TcpListening(text)) => self.text(text).map(Until::TcpListening),
+                Some(RawUntil::Probed(names)) => self.probed(names),
             };
             if let Some(stdin) = &raw.stdin {
                 self.checker
@@ -155,6 +159,7 @@ impl Steps<'_, '_> {
             self.started(name);
             let kind = StepKind::Stop {
                 step: name.value.clone(),
+                signal,
             };
             self.push(id.unwrap_or_else(|| format!("stop_{}", name.value)), kind);
         }
@@ -166,6 +171,40 @@ impl Steps<'_, '_> {
             kind,
             within: self.within,
         });
+    }
+
+    fn signal(&mut self, step: &RawStep) -> StopSignal {
+        let Some(name) = &step.signal else {
+            return StopSignal::Term;
+        };
+        if step.stop.is_none() {
+            self.checker.error(name, "only `stop` has a `signal`");
+        }
+        match name.value.as_str() {
+            "TERM" => StopSignal::Term,
+            "INT" => StopSignal::Int,
+            _ => {
+                self.checker.unknown(name, "signal to stop with", ["TERM", "INT"]);
+                StopSignal::Term
+            }
+        }
+    }
+
+    fn probed(&mut self, names: &[Spanned<String>]) -> Option<Until> {
+        let is_symbol = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        };
+        for name in names.iter().filter(|name| !is_symbol(&name.value)) {
+            self.checker
+                .error(name, format!("`{}` is not a function of the kernel", name.value));
+            return None;
+        }
+        Some(Until::Probed(
+            names.iter().map(|name| name.value.clone()).collect(),
+        ))
     }
 
     fn text(&mut self, text: &Spanned<String>) -> Option<Text> {
@@ -223,7 +262,19 @@ impl Steps<'_, '_> {
                 None
             }
             (None, Some(name), None) => Some(Program::Command(name.value.clone())),
-            (None, None, Some(path)) => Some(Program::Script(path.value.clone())),
+            (None, None, Some(path)) => {
+                let scripts: Vec<&str> = self
+                    .around
+                    .workspace
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|known| known.starts_with("commands/"))
+                    .collect();
+                if !scripts.contains(&path.value.as_str()) {
+                    self.checker.unknown(path, "script in the module:", scripts);
+                }
+                Some(Program::Script(path.value.clone()))
+            }
             _ => {
                 self.checker
                     .error(at, "a program is one of program, command, script");
@@ -281,6 +332,7 @@ impl FactKind {
         match self {
             Self::Dmesg { filter, .. } | Self::Output { filter, .. } => filter.as_ref(),
             Self::Witness(expr) | Self::Events(expr) | Self::Probes(expr) | Self::Value(expr) => Some(expr),
+            Self::Struct(_) | Self::Origin(_) => None,
         }
     }
 }
@@ -329,6 +381,26 @@ fn fact_kind(
         };
         return checker.expr(text, lists, &with(variable)).map(*kind);
     }
+    if from.value == "btf" {
+        let Some(name) = &raw.r#struct else {
+            checker.error(from, "a fact from BTF needs the `struct` it is about");
+            return None;
+        };
+        if raw.r#match.is_some() || raw.r#where.is_some() || raw.step.is_some() {
+            checker.error(from, "a fact from BTF has `struct` and nothing else");
+        }
+        return Some(FactKind::Struct(name.value.clone()));
+    }
+    if from.value == "bugs" {
+        let Some(name) = &raw.function else {
+            checker.error(from, "a fact from the bug table needs the `function` it is about");
+            return None;
+        };
+        if raw.r#match.is_some() || raw.r#where.is_some() || raw.step.is_some() {
+            checker.error(from, "a fact from the bug table has `function` and nothing else");
+        }
+        return Some(FactKind::Origin(name.value.clone()));
+    }
     let filter = match &raw.r#where {
         Some(text) => Some(checker.expr(text, lists, &with("f"))?),
         None => None,
@@ -368,6 +440,7 @@ fn fact_kind(
             Some(FactKind::Output {
                 step: step.value.clone(),
                 stderr: from.value == "stderr",
+                squeeze: raw.squeeze,
                 pattern,
                 filter,
             })

@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::lab::{self, Ready};
 use crate::cli::output;
 use crate::exercise::{self, Built, build, record};
-use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
+use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind, MemberLayout, StructLayout};
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
 use crate::report;
@@ -92,6 +92,25 @@ pub(crate) async fn grade_live(
     Ok((graded, environment))
 }
 
+/// Runs an experiment that nobody is graded by.
+pub(crate) async fn observe(bench: &Bench<'_>, exercise: &Exercise) -> Result<(Evidence, RunDir), Failure> {
+    let nonce = format!("{:016x}", rand::random::<u64>());
+    let run_dir = RunDir::create(
+        &bench.context.settings.runs_dir(),
+        &stamp(),
+        exercise.id.as_str(),
+        &nonce[..8],
+    )?;
+    let mut evidence = Evidence::new(&exercise.full_name(), &bench.submission.seed);
+    evidence.draws = exercise.draw(&nonce);
+    run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut None).await?;
+    let json = evidence
+        .to_json()
+        .map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
+    fs::write(run_dir.evidence(), json)?;
+    Ok((evidence, run_dir))
+}
+
 async fn run(
     bench: &Bench<'_>,
     exercise: &Exercise,
@@ -159,8 +178,39 @@ async fn in_guest(
         cancel: &bench.context.cancel,
         events: &bench.context.events,
     };
+    ask_kernel(bench, exercise, evidence).await?;
     *evidence = record(lab, &inputs, evidence.clone()).await?;
     Ok(())
+}
+
+/// What the exercise asks of the kernel's own file rather than of the guest.
+async fn ask_kernel(bench: &Bench<'_>, exercise: &Exercise, evidence: &mut Evidence) -> Result<(), Failure> {
+    let own = |names: Vec<&str>| -> Vec<String> { names.into_iter().map(str::to_owned).collect() };
+    let (structs, functions) = (own(exercise.structs()), own(exercise.origins()));
+    if structs.is_empty() && functions.is_empty() {
+        return Ok(());
+    }
+    let kernel = bench.ready.kernel.kernel.clone();
+    let (layouts, origins) =
+        lab::blocking(move || Ok((kernel.layouts(&structs)?, kernel.origins(&functions)?))).await?;
+    evidence.origins = origins;
+    evidence.types = layouts
+        .into_iter()
+        .map(|(name, found)| (name, layout(found)))
+        .collect();
+    Ok(())
+}
+
+fn layout(found: lab_btf::Layout) -> StructLayout {
+    let members = found.members.into_iter().map(|member| MemberLayout {
+        name: member.name,
+        offset: member.offset,
+        size: member.size,
+    });
+    StructLayout {
+        size: found.size,
+        members: members.collect(),
+    }
 }
 
 async fn compile(bench: &Bench<'_>, exercise: &Exercise) -> Result<Built, Failure> {

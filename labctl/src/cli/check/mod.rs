@@ -4,6 +4,6 @@ mod live;
 mod record;
 mod submission;
 
-pub(crate) use live::{Bench, grade_live};
+pub(crate) use live::{Bench, grade_live, observe};
 pub(crate) use record::read_environment;
 pub(crate) use submission::{Submission, from_files, from_reference, from_workspace};

@@ -1,5 +1,6 @@
 //! `labctl check`: run, grade, report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
@@ -213,13 +214,24 @@ pub(super) async fn grade_all(
         if shared.is_none() {
             let host = lab::host(context, check.shape.accel).await?;
             let mut ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
+            lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
             let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
-            shared = Some((host, ready, compiler));
+            shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), compiler));
         }
-        let Some((host, ready, compiler)) = &shared else {
+        let Some((host, by_layers, compiler)) = &mut shared else {
             continue;
         };
-        refuse_unfit(exercise, &ready.kernel.kernel)?;
+        let Some(plain) = by_layers.get(&Vec::new()) else {
+            continue;
+        };
+        lab::refuse_unfit(exercise, &plain.kernel.kernel)?;
+        if !by_layers.contains_key(&exercise.layers) {
+            let ready = lab::with_layers(loaded, module, plain, &exercise.layers).await?;
+            by_layers.insert(exercise.layers.clone(), ready);
+        }
+        let Some(ready) = by_layers.get(&exercise.layers) else {
+            continue;
+        };
         let bench = Bench {
             context,
             host,
@@ -232,24 +244,4 @@ pub(super) async fn grade_all(
         environment = environment.or(seen);
     }
     Ok((environment, graded))
-}
-
-/// An exercise that this kernel cannot run, by the name of what is missing.
-fn refuse_unfit(exercise: &Exercise, kernel: &crate::kernel::Kernel) -> Result<(), Failure> {
-    let missing: Vec<_> = exercise
-        .needs
-        .iter()
-        .filter(|need| !kernel.features.contains(*need))
-        .map(String::as_str)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let what = format!(
-        "{} needs what the kernel {} lacks: {}",
-        exercise.id,
-        kernel.name,
-        missing.join(", ")
-    );
-    Err(Failure::new(Exit::Host, what).hint("leave --kernel out to run it on the module's own kernel"))
 }

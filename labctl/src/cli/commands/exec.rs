@@ -17,11 +17,12 @@ pub(super) async fn run(
     module: Option<&str>,
     fresh: bool,
     shape: &Shape,
+    layers: &[String],
     command: &[String],
 ) -> Result<Exit, Failure> {
     context.reap()?;
     if fresh {
-        let lab = lab::boot_owned(context, module, shape, "exec").await?;
+        let lab = lab::boot_owned(context, module, shape, layers, "exec").await?;
         let exit = pass_through(context, lab.guest(), command).await;
         lab.end(&context.cancel, |_| {}).await;
         return exit;

@@ -15,6 +15,7 @@ mod list;
 mod lock;
 mod pull;
 mod push;
+mod run;
 mod schema;
 mod ssh;
 mod ssh_config;
@@ -33,7 +34,9 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Doctor { format } => doctor::run(context, format).await,
         Command::List { format } => list::run(context, format),
         Command::Init { module, dir } => init::run(context, &module, dir.as_deref()),
-        Command::Up { module, shape } => up::run(context, module.as_deref(), &shape).await,
+        Command::Up { module, shape, tools } => {
+            up::run(context, module.as_deref(), &shape, &tools.layers()).await
+        }
         Command::Status { format } => status::run(context, format),
         Command::Ssh { module, command } => ssh::run(context, module.as_deref(), &command).await,
         Command::SshConfig { module } => ssh_config::run(context, module.as_deref()),
@@ -41,8 +44,19 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
             module,
             fresh,
             shape,
+            tools,
             command,
-        } => exec::run(context, module.as_deref(), fresh, &shape, &command).await,
+        } => {
+            exec::run(
+                context,
+                module.as_deref(),
+                fresh,
+                &shape,
+                &tools.layers(),
+                &command,
+            )
+            .await
+        }
         Command::Push {
             module,
             local,
@@ -56,6 +70,7 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
+        Command::Run { what, shape, format } => run::run(context, &what, &shape, format).await,
         Command::Hint {
             exercise,
             workspace,

@@ -8,7 +8,12 @@ use crate::cli::{course, lab, output};
 use crate::session::{AttachError, Lab};
 use crate::vm::Lease;
 
-pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context,
+    module: Option<&str>,
+    shape: &Shape,
+    layers: &[String],
+) -> Result<Exit, Failure> {
     context.reap()?;
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
@@ -40,7 +45,7 @@ pub(super) async fn run(context: &Context, module: Option<&str>, shape: &Shape) 
         Err(error) => return Err(error.into()),
     }
     let host = lab::host(context, shape.accel).await?;
-    let mut ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), &[]).await?;
+    let mut ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     lab::equip(&mut ready, &loaded.course.tool_modules).await?;
     let up = Lab::boot(
         &host,
