@@ -151,6 +151,8 @@ fn every_file_of_the_course_is_valid() {
             path if path.contains("/exercises/") => &exercise,
             path if path.contains("/mutants/") => &mutant,
             path if path.ends_with("/mistakes.yaml") => &mistakes,
+            // For `run facts`, which reads and checks it itself.
+            path if path.ends_with("/facts.yaml") => continue,
             other => panic!("{other} has no schema"),
         };
         let told = errors(of, files.text(path).unwrap().unwrap());
