@@ -91,7 +91,14 @@ impl BlankKind {
             Self::Address => value::as_integer(value)
                 .map_or_else(|| value::display(value), |number| format!("{number:#x}")),
             Self::Bytes(_) => format!("{} bytes", value::display(value)),
-            Self::Seconds(_) => format!("{} s", value::display(value)),
+            // An answer has at most 18 decimals; a quotient may have more. A femtosecond is near enough.
+            Self::Seconds(_) => match value {
+                Value::Float(seconds) => {
+                    let text = format!("{seconds:.15}");
+                    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+                }
+                other => format!("{} s", value::display(other)),
+            },
             _ => value::display(value),
         }
     }
