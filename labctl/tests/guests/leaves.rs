@@ -1,15 +1,24 @@
 //! However labctl ends, and whenever, nothing of it stays that was not promised.
 
+use std::path::Path;
+use std::time::Duration;
+
 use rustix::process::Signal;
 
-use crate::bed::{Bed, bed, explain};
+use crate::bed::{Bed, Running, bed, explain};
 
 const CHECK: [&str; 5] = ["check", "exercise-b", "--reference", "--kernel", "debian-6.12"];
 const UP: [&str; 4] = ["up", "module7", "--kernel", "debian-6.12"];
 
 /// Ends `args` in `stage`, first by a Ctrl-C and then by a `kill -9`.
 fn end_twice(bed: &Bed, args: &[&str], stage: &str) {
-    let running = bed.started(args, stage);
+    end_twice_when(bed, args, stage, |_| {});
+}
+
+/// The same, once `deep` in that stage has been reached.
+fn end_twice_when(bed: &Bed, args: &[&str], stage: &str, deep: impl Fn(&mut Running)) {
+    let mut running = bed.started(args, stage);
+    deep(&mut running);
     running.signal(Signal::INT);
     let (code, stdout, said) = running.end();
     assert_eq!(code, Some(130), "{stage}: {said}");
@@ -18,6 +27,7 @@ fn end_twice(bed: &Bed, args: &[&str], stage: &str) {
     bed.assert_nothing_left();
 
     let mut running = bed.started(args, stage);
+    deep(&mut running);
     running.signal(Signal::KILL);
     running.child.wait().unwrap();
     // One command that looks at guests and one that opens the store.
@@ -59,7 +69,23 @@ fn an_end_while_a_kernel_is_compiled() {
     let Some(mut bed) = bed() else { return };
     bed.ok(&["kernel", "build", "lab-6.12"]);
     bed.own_store(&["debs", "roots"]);
-    end_twice(&bed, &["kernel", "build", "lab-6.12"], "kernel");
+    let build = ["kernel", "build", "lab-6.12"];
+    end_twice(&bed, &build, "kernel");
+    // While the sandbox is at work, which writes a log.
+    let staging = bed.store().join("staging");
+    end_twice_when(&bed, &build, "kernel", |running| {
+        while !has_build_log(&staging) {
+            assert!(running.child.try_wait().unwrap().is_none(), "{}", running.said);
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    });
+}
+
+fn has_build_log(staging: &Path) -> bool {
+    let entries = fs_err::read_dir(staging).unwrap();
+    entries
+        .filter_map(Result::ok)
+        .any(|entry| entry.path().join("build.log").is_file())
 }
 
 #[test]

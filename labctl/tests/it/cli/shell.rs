@@ -47,14 +47,6 @@ checks:
 ",
     ),
     (
-        "labs/copies/mistakes.yaml",
-        "failure-5:
-  title: a copy is a read and a write
-  explanation: every byte crosses the memory bus twice
-  hints: [What does a copy do with the source?, And with the destination?]
-",
-    ),
-    (
         "labs/copies/commands/send.sh",
         "#!/bin/sh\n#@ todo\n#@ # TODO\n#@ solution\necho sent 13 bytes\n#@ end\n",
     ),
