@@ -181,7 +181,9 @@ fn whatever_is_damaged_in_the_store_is_named_and_made_again() {
     let Some(mut bed) = bed() else { return };
     bed.ok(&["kernel", "build", KERNEL[1]]);
     bed.own_store(&["debs"]);
-    let fresh = ["exec", "--fresh", KERNEL[0], KERNEL[1], "--", "echo", "it runs"];
+    let fresh = [
+        "exec", "--fresh", "module7", KERNEL[0], KERNEL[1], "--", "echo", "it runs",
+    ];
     assert_eq!(bed.ok(&fresh), "it runs\n");
     let damaged = [
         ("kernels", "vmlinux"),
@@ -213,7 +215,7 @@ fn a_disk_that_is_full_of_guests_is_called_by_its_name() {
     let Some(bed) = bed() else { return };
     bed.ok(&["kernel", "build", KERNEL[1]]);
     let small = tempfile::tempdir().unwrap();
-    let inner = bed.command(&["exec", "--fresh", KERNEL[0], KERNEL[1], "--", "true"]);
+    let inner = bed.command(&["exec", "--fresh", "module7", KERNEL[0], KERNEL[1], "--", "true"]);
     // A file system of 1 MiB, in a namespace that ends with the command.
     let output = crate::bed::command("bwrap")
         .args(["--dev-bind", "/", "/", "--size", "1048576", "--tmpfs"])
