@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use fs_err as fs;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::check::grade_all;
 use crate::cli::args::{Check, Format, Lint, ReportFormat};
@@ -175,6 +176,8 @@ fn is_inconclusive(item: &Item) -> bool {
     item.state == State::NotRun && [LIVE, REFERENCE, FRESH].contains(&item.name)
 }
 
+/// Each guest takes some hundred megabytes.
+const MOST_AT_ONCE: usize = 8;
 const LIVE: &str = "mutants-live";
 const REFERENCE: &str = "solution-passes";
 const FRESH: &str = "skeleton-fails";
@@ -185,26 +188,38 @@ async fn in_guests(
     lint: &Lint,
     chosen: &[Chosen<'_>],
 ) -> Result<Vec<Item>, Failure> {
-    let mut items = Vec::new();
-    for one in chosen {
-        for exercise in one.exercises.iter().filter(|exercise| exercise.is_live()) {
-            if lint.live {
-                let guests = Guests {
-                    context,
-                    loaded,
-                    module: one.module,
-                    exercise,
-                    check: as_check(lint),
-                };
-                items.extend(guests.all().await?);
-            } else {
-                let count = live(one.module, exercise).len();
+    let live_ones = chosen.iter().flat_map(|one| {
+        let live = one.exercises.iter().filter(|exercise| exercise.is_live());
+        live.map(|exercise| (one.module, exercise))
+    });
+    if !lint.live {
+        return Ok(live_ones
+            .map(|(module, exercise)| {
+                let count = live(module, exercise).len();
                 let why = format!("solution, skeleton and {count} mutants need a guest (--live)");
-                items.push(Item::not_run(LIVE, exercise.full_name(), why));
-            }
-        }
+                Item::not_run(LIVE, exercise.full_name(), why)
+            })
+            .collect());
     }
-    Ok(items)
+    // An exercise's guests wait as much as they compute: one exercise for each processor keeps all of them busy.
+    let at_once = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_AT_ONCE);
+    let runs = live_ones.map(|(module, exercise)| async move {
+        let guests = Guests {
+            context,
+            loaded,
+            module,
+            exercise,
+            check: as_check(lint),
+        };
+        guests.all().await
+    });
+    let items: Vec<Vec<Item>> = futures::stream::iter(runs)
+        .buffered(at_once)
+        .try_collect()
+        .await?;
+    Ok(items.into_iter().flatten().collect())
 }
 
 /// The runs of one exercise.
