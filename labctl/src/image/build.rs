@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 
 use fs_err as fs;
-use lab_deb::UnpackError;
 use serde::{Deserialize, Serialize};
 
 use super::initramfs;
@@ -18,7 +17,7 @@ use crate::event::{Events, Stage};
 use crate::sandbox::{Bubblewrap, SandboxError};
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::{Cancel, Cancelled};
-use crate::toolchain::PackageFile;
+use crate::toolchain::{PackageError, PackageFile};
 
 /// Changes when the same inputs would give another initramfs.
 const RECIPE: &str = "initramfs/2";
@@ -36,12 +35,8 @@ pub enum ImageError {
     Pool(#[from] PoolError),
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("cannot unpack the package `{package}`")]
-    Unpack {
-        package: String,
-        #[source]
-        source: Box<UnpackError>,
-    },
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("mkfs.erofs could not make the layer `{layer}`: {message}")]
     Mkfs { layer: String, message: String },
     #[error("cannot {action}")]

@@ -2,20 +2,17 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fs_err as fs;
-use lab_deb::archive::ReadOptions;
-use lab_deb::unpack_into;
 
 use super::build::{ImageBuilder, ImageError};
 use super::spec::LayerSpec;
 use crate::deadline::Deadline;
 use crate::digest::{Digest, InputHasher};
-use crate::event::{Stage, Unit};
+use crate::event::Stage;
 use crate::sandbox::Limits;
 use crate::supervise::Cancel;
-use crate::toolchain::{PackageFile, Toolchain};
+use crate::toolchain::{PackageFile, Toolchain, unpack_all};
 
 /// Changes when the same packages would give another layer.
 const RECIPE: &str = "layer/2";
@@ -25,8 +22,6 @@ pub const LAYER_FILE: &str = "layer.erofs";
 const UUID: &str = "6c616263-746c-4000-8000-6c6179657273";
 /// Far beyond the 4 s that a layer of 800 MB takes.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(900);
-/// More threads than this only fight for the disk.
-const THREADS: usize = 4;
 /// Of no use without a person reading, or without a package manager.
 const DROPPED: [&str; 8] = [
     "usr/share/doc",
@@ -86,7 +81,7 @@ impl ImageBuilder<'_> {
         cancel: &Cancel,
     ) -> Result<(), ImageError> {
         let tree = tempfile::tempdir_in(dir).map_err(ImageError::io("make a folder for the layer"))?;
-        self.unpack(inputs, tree.path(), cancel)?;
+        unpack_all(tree.path(), inputs.packages, Stage::Image, self.events, cancel)?;
         for pattern in DROPPED
             .iter()
             .copied()
@@ -126,54 +121,6 @@ impl ImageBuilder<'_> {
             });
         }
         Ok(())
-    }
-}
-
-impl ImageBuilder<'_> {
-    /// Unpacks the packages below `root`, several at once: xz keeps one processor busy for each. No two packages of a
-    /// closure own one file, so that the order leaves no trace.
-    fn unpack(&self, inputs: &LayerInputs<'_>, root: &Path, cancel: &Cancel) -> Result<(), ImageError> {
-        // The largest first, so that no thread ends up alone with it.
-        let mut queue: Vec<_> = inputs.packages.iter().collect();
-        queue.sort_by_key(|package| {
-            let size = fs::metadata(&package.path).map_or(0, |meta| meta.len());
-            (std::cmp::Reverse(size), package.name.as_str())
-        });
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<(), ImageError> {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(package) = queue.get(index) else {
-                    return Ok(());
-                };
-                cancel.check()?;
-                let file = fs::File::open(&package.path).map_err(ImageError::io("open a package"))?;
-                unpack_into(root, io::BufReader::new(file), &ReadOptions::default()).map_err(|source| {
-                    ImageError::Unpack {
-                        package: package.name.clone(),
-                        source: Box::new(source),
-                    }
-                })?;
-                self.events.progress(
-                    Stage::Image,
-                    index as u64 + 1,
-                    Some(queue.len() as u64),
-                    Unit::Files,
-                    &package.name,
-                );
-            }
-        };
-        let threads = std::thread::available_parallelism()
-            .map_or(2, usize::from)
-            .min(THREADS);
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-        })
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod links;
 mod root;
+mod unpack;
 
 pub use root::{PackageFile, Toolchain, ToolchainError};
+pub use unpack::{PackageError, unpack_all};
 
 /// Packages that the closure of a toolchain may leave out, although something depends on them: they configure
 /// installed systems, and nothing here is installed.

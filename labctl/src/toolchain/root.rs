@@ -2,26 +2,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use fs_err as fs;
-use lab_deb::archive::ReadOptions;
-use lab_deb::{UnpackError, unpack_into};
 
 use super::links;
+use super::unpack::{PackageError, unpack_all};
 use crate::apt::FetchedDeb;
 use crate::digest::{Digest, InputHasher};
-use crate::event::{Events, Stage, Unit};
+use crate::event::{Events, Stage};
 use crate::sandbox::Sandbox;
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::{Cancel, Cancelled};
 
 /// Changes when the same packages would give another root.
 const RECIPE: &str = "toolchain/2";
-/// Unpacking is bound by xz on one core each; more threads than this only fight for the disk.
-const THREADS: usize = 4;
-
 /// A pinned package that has been fetched and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageFile {
@@ -48,12 +42,8 @@ impl From<&FetchedDeb> for PackageFile {
 pub enum ToolchainError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot unpack the package `{package}`")]
-    Unpack {
-        package: String,
-        #[source]
-        source: Box<UnpackError>,
-    },
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("cannot prepare the toolchain's root")]
     Root(#[source] io::Error),
     #[error(transparent)]
@@ -143,63 +133,8 @@ fn unpack(
 ) -> Result<(), ToolchainError> {
     fs::create_dir_all(root).map_err(ToolchainError::Root)?;
     links::prepare(root).map_err(ToolchainError::Root)?;
-    // The largest first, so that no thread ends up alone with the compiler.
-    let mut queue: Vec<_> = packages.iter().collect();
-    queue.sort_by_key(|package| {
-        let size = fs::metadata(&package.path).map_or(0, |meta| meta.len());
-        (std::cmp::Reverse(size), package.name.as_str())
-    });
-    let next = AtomicUsize::new(0);
-    let done = AtomicU64::new(0);
-    let failed = Mutex::new(None);
-    let work = || {
-        while let Some(package) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = unpack_one(root, package, cancel) {
-                next.store(queue.len(), Ordering::Relaxed);
-                let mut failed = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                failed.get_or_insert(error);
-                return;
-            }
-            let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-            events.progress(
-                Stage::Toolchain,
-                count,
-                Some(queue.len() as u64),
-                Unit::Files,
-                &package.name,
-            );
-        }
-    };
-    let threads = std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .min(THREADS);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    if let Some(error) = failed
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-    {
-        return Err(error);
-    }
+    unpack_all(root, packages, Stage::Toolchain, events, cancel)?;
     links::complete(root).map_err(ToolchainError::Root)
-}
-
-fn unpack_one(root: &Path, package: &PackageFile, cancel: &Cancel) -> Result<(), ToolchainError> {
-    cancel.check()?;
-    let file = fs::File::open(&package.path).map_err(ToolchainError::Root)?;
-    unpack_into(
-        root,
-        io::BufReader::new(cancel.reader(file)),
-        &ReadOptions::default(),
-    )
-    .map_err(|source| ToolchainError::Unpack {
-        package: format!("{} {}", package.name, package.version),
-        source: Box::new(source),
-    })?;
-    Ok(())
 }
 
 #[cfg(test)]
