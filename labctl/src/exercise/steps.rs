@@ -83,7 +83,7 @@ impl<'a> Steps<'a> {
     pub(super) async fn run(&mut self, steps: &[Step]) -> Result<(), StepError> {
         for step in steps {
             let (kind, outcome) = if self.lost_in.is_some() {
-                (kind_name(&step.kind), Done::not_run())
+                (StepKindName::from(&step.kind), Done::not_run())
             } else {
                 self.one(step).await?
             };
@@ -134,7 +134,7 @@ impl<'a> Steps<'a> {
             StepKind::Wait { step: of } => self.wait(of, within).await?,
             StepKind::Stop { step: of, signal } => self.stop(of, *signal, within).await?,
         };
-        let kind = kind_name(&step.kind);
+        let kind = StepKindName::from(&step.kind);
         let must_succeed = matches!(
             kind,
             StepKindName::Start | StepKindName::Exec | StepKindName::Wait
@@ -421,17 +421,6 @@ impl<'a> Steps<'a> {
             // A panic does not close connections: they would stay silent until the keep-alive gives up.
             _ = self.lab.vm().ended() => Ok(Done { status: StepStatus::Lost, stdout: String::new(), stderr: String::new() }),
         }
-    }
-}
-
-fn kind_name(kind: &StepKind) -> StepKindName {
-    match kind {
-        StepKind::Load { .. } => StepKindName::Load,
-        StepKind::Unload { .. } => StepKindName::Unload,
-        StepKind::Start { .. } => StepKindName::Start,
-        StepKind::Exec { .. } => StepKindName::Exec,
-        StepKind::Wait { .. } => StepKindName::Wait,
-        StepKind::Stop { .. } => StepKindName::Stop,
     }
 }
 

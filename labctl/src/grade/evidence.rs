@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::exercise::StepKind;
+
 /// The version that this labctl writes and reads.
 pub const EVIDENCE_VERSION: u32 = 1;
 
@@ -232,6 +234,29 @@ pub enum StepKindName {
     Wait,
     /// A started program was told to end.
     Stop,
+}
+
+impl From<&StepKind> for StepKindName {
+    fn from(kind: &StepKind) -> Self {
+        match kind {
+            StepKind::Load { .. } => Self::Load,
+            StepKind::Unload { .. } => Self::Unload,
+            StepKind::Start { .. } => Self::Start,
+            StepKind::Exec { .. } => Self::Exec,
+            StepKind::Wait { .. } => Self::Wait,
+            StepKind::Stop { .. } => Self::Stop,
+        }
+    }
+}
+
+impl StepKindName {
+    /// How a step of this kind ends when nothing goes wrong.
+    pub fn going_well(self) -> StepStatus {
+        match self {
+            Self::Start => StepStatus::Started,
+            _ => StepStatus::Exited(0),
+        }
+    }
 }
 
 /// What became of one step.

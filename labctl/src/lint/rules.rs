@@ -10,7 +10,7 @@ use crate::grade::evidence::{
 };
 use crate::grade::grade;
 use crate::spec::answers;
-use crate::spec::exercise::{Exercise, FactKind, LESSON_SEED, StepKind};
+use crate::spec::exercise::{Exercise, FactKind, LESSON_SEED};
 use crate::spec::workspace::answers_path;
 
 pub(super) fn evaluate(exercise: &Exercise) -> Item {
@@ -79,18 +79,11 @@ fn silent(exercise: &Exercise, mut evidence: Evidence) -> Evidence {
         evidence.builds.insert(artefact.name.clone(), build);
     }
     for step in &exercise.run {
-        let (kind, status) = match step.kind {
-            StepKind::Load { .. } => (StepKindName::Load, StepStatus::Exited(0)),
-            StepKind::Unload { .. } => (StepKindName::Unload, StepStatus::Exited(0)),
-            StepKind::Start { .. } => (StepKindName::Start, StepStatus::Started),
-            StepKind::Exec { .. } => (StepKindName::Exec, StepStatus::Exited(0)),
-            StepKind::Wait { .. } => (StepKindName::Wait, StepStatus::Exited(0)),
-            StepKind::Stop { .. } => (StepKindName::Stop, StepStatus::Exited(0)),
-        };
+        let kind = StepKindName::from(&step.kind);
         evidence.steps.push(StepRecord {
             id: step.id.clone(),
             kind,
-            status,
+            status: kind.going_well(),
             stdout: String::new(),
             stderr: String::new(),
             pid: None,

@@ -8,7 +8,7 @@ use labctl::grade::evidence::{
 };
 use labctl::grade::verdict::{CheckResult, ExerciseResult};
 use labctl::spec::course::{Course, Module};
-use labctl::spec::exercise::{Exercise, StepKind};
+use labctl::spec::exercise::Exercise;
 use labctl::spec::files::CourseFiles;
 use labctl::spec::workspace;
 
@@ -126,19 +126,12 @@ pub(crate) fn right(exercise: &Exercise) -> Evidence {
         evidence.builds.insert(artefact.name.clone(), build);
     }
     for (index, step) in exercise.run.iter().enumerate() {
-        let (kind, status) = match &step.kind {
-            StepKind::Load { .. } => (StepKindName::Load, StepStatus::Exited(0)),
-            StepKind::Unload { .. } => (StepKindName::Unload, StepStatus::Exited(0)),
-            StepKind::Start { .. } => (StepKindName::Start, StepStatus::Started),
-            StepKind::Exec { .. } => (StepKindName::Exec, StepStatus::Exited(0)),
-            StepKind::Wait { .. } => (StepKindName::Wait, StepStatus::Exited(0)),
-            StepKind::Stop { .. } => (StepKindName::Stop, StepStatus::Exited(0)),
-        };
+        let kind = StepKindName::from(&step.kind);
         let at = 3_000_000 + 100_000 * index as u64;
         evidence.steps.push(StepRecord {
             id: step.id.clone(),
             kind,
-            status,
+            status: kind.going_well(),
             stdout: String::new(),
             stderr: String::new(),
             pid: None,
