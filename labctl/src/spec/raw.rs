@@ -119,9 +119,10 @@ pub struct RawExercise {
     /// Features that the kernel must have, by their names in `kernels/*/kernel.yaml`.
     #[serde(default)]
     pub needs: Vec<At<String>>,
-    /// The numbers of the worksheet, by name.
+    /// Tool layers that the guest has, by their names in the module's `image.yaml`.
     #[serde(default)]
     pub layers: Vec<At<String>>,
+    /// The numbers of the worksheet, by name.
     #[serde(default)]
     pub givens: Mapping<RawGiven>,
     /// Conditions that drawn givens must meet together.
