@@ -60,7 +60,7 @@ pub struct RawModule {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawVm {
-    /// Virtual CPUs.
+    /// Virtual CPUs. More than one only where the lesson needs it: emulated ones take turns, and wait for each other.
     pub cpus: At<u32>,
     /// Memory, with unit: `384 MiB`.
     pub memory: At<String>,
