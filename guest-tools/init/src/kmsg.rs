@@ -3,12 +3,11 @@
 //!
 //! The pump is a thread of its own, so that a later stage that hangs does not silence the log.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -17,11 +16,10 @@ use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::notify::{self, About};
+use crate::ports;
 
 /// The port's name on QEMU's command line.
 const PORT: &str = "org.labctl.kmsg";
-const PORTS: &str = "/sys/class/virtio-ports";
 /// A guest without the port is allowed: someone started QEMU by hand.
 const PORT_DEADLINE: Duration = Duration::from_secs(30);
 /// A read returns one record of at most this size (`PRINTK_MESSAGE_MAX` plus prefix and dictionary).
@@ -65,7 +63,9 @@ impl Pump {
 }
 
 fn run(mut log: File, stop_asked: &UnixStream, done: &Sender<()>) -> io::Result<()> {
-    let Some(port) = find_port()? else { return Ok(()) };
+    let Some(port) = ports::find(PORT, PORT_DEADLINE)? else {
+        return Ok(());
+    };
     let mut port = OpenOptions::new().write(true).open(port)?;
     loop {
         let must_stop = wait(&log, stop_asked)?;
@@ -110,29 +110,6 @@ fn pump(log: &mut impl Read, port: &mut impl Write) -> io::Result<()> {
         }
     }
     port.write_all(&batch[..filled])
-}
-
-fn find_port() -> io::Result<Option<PathBuf>> {
-    let look = || {
-        device_of_port(Path::new(PORTS))
-            .ok()
-            .flatten()
-            .filter(|device| device.exists())
-    };
-    let appeared =
-        notify::wait_until(About::Devices, PORT_DEADLINE, || look().is_some()).map_err(io::Error::other)?;
-    Ok(if appeared { look() } else { None })
-}
-
-/// The device whose `name` is the port's. udev would make a link of that name; the guest has none.
-fn device_of_port(ports: &Path) -> io::Result<Option<PathBuf>> {
-    for entry in fs::read_dir(ports)? {
-        let entry = entry?;
-        if fs::read_to_string(entry.path().join("name")).is_ok_and(|name| name.trim() == PORT) {
-            return Ok(Some(Path::new("/dev").join(entry.file_name())));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
@@ -196,18 +173,5 @@ mod tests {
         pump(&mut log, &mut port).unwrap();
         assert!(port.0.len() > 1);
         assert_eq!(port.0.concat().len(), 20 * RECORD_BYTES);
-    }
-
-    #[test]
-    fn the_port_is_found_by_its_name() {
-        let ports = tempfile::tempdir().unwrap();
-        for (device, name) in [("vport1p1", "com.redhat.spice.0"), ("vport1p2", PORT)] {
-            fs::create_dir(ports.path().join(device)).unwrap();
-            fs::write(ports.path().join(device).join("name"), format!("{name}\n")).unwrap();
-        }
-        assert_eq!(
-            device_of_port(ports.path()).unwrap(),
-            Some(PathBuf::from("/dev/vport1p2"))
-        );
     }
 }

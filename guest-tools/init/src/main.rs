@@ -11,6 +11,7 @@
 //! the cause.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod console;
 mod events;
 mod fatal;
@@ -21,6 +22,7 @@ mod mounts;
 mod net;
 mod netlink;
 mod notify;
+mod ports;
 mod power;
 mod reap;
 mod sshd;
@@ -71,6 +73,7 @@ fn boot() -> Result<Infallible, Fatal> {
     console.stage(Stage::Mounts);
 
     let pump = kmsg::start().at(Stage::Mounts)?;
+    clock::listen().at(Stage::Mounts)?;
     modules::load_listed().at(Stage::Modules)?;
     console.stage(Stage::Modules);
 

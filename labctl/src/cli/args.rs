@@ -259,6 +259,9 @@ pub struct Shape {
     /// How the guest's processor is provided.
     #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto, hide_env_values = true)]
     pub accel: AccelChoice,
+    /// Boot every guest instead of going on from a frozen one.
+    #[arg(long)]
+    pub no_template: bool,
 }
 
 /// Which tools a guest has besides busybox.

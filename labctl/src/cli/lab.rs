@@ -12,7 +12,8 @@ use crate::cbuild::Compiler;
 use crate::kernel::Kernel;
 use crate::sandbox::Bubblewrap;
 use crate::session::{
-    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Tools, owned_name,
+    Bootable, Host, ImageRecipe, KernelRecipe, Lab, Preparation, PreparedKernel, Shape, Templates, Tools,
+    owned_name,
 };
 use crate::spec::course::Module;
 use crate::spec::exercise::Exercise;
@@ -20,10 +21,10 @@ use crate::spec::suggest::did_you_mean;
 use crate::vm::{self, Lease, Qemu};
 
 /// The host's side of every guest.
-pub(crate) async fn host(context: &Context, choice: AccelChoice) -> Result<Host, Failure> {
+pub(crate) async fn host(context: &Context, shape: &Asked) -> Result<Host, Failure> {
     let settings = &context.settings;
     let qemu = Qemu::find(vm::PROGRAM, &settings.search_path)?;
-    let choice = match choice {
+    let choice = match shape.accel {
         AccelChoice::Auto => accel::AccelChoice::Auto,
         AccelChoice::Kvm => accel::AccelChoice::Kvm,
         AccelChoice::Tcg => accel::AccelChoice::Tcg,
@@ -34,6 +35,11 @@ pub(crate) async fn host(context: &Context, choice: AccelChoice) -> Result<Host,
         qemu,
         accel,
         instances: settings.instances_dir(),
+        templates: if shape.no_template {
+            None
+        } else {
+            Some(Templates::new(context.store()?))
+        },
     })
 }
 
@@ -177,7 +183,7 @@ pub(crate) async fn boot_owned(
 ) -> Result<Lab, Failure> {
     let loaded = course::load(context)?;
     let module = course::choose_module(context, &loaded.course, module)?;
-    let host = host(context, shape.accel).await?;
+    let host = host(context, shape).await?;
     let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     equip(&mut ready, &loaded.course.tool_modules).await?;
     boot(context, &host, &ready.bootable, what).await
@@ -192,7 +198,7 @@ pub(crate) async fn boot(
 ) -> Result<Lab, Failure> {
     let name = owned_name(what, &format!("{:08x}", rand::random::<u32>()));
     let lease = Lease::try_take(&host.instances, &name, what)?;
-    Ok(Lab::boot(host, bootable, &name, lease, &context.cancel, &context.events).await?)
+    Ok(Lab::start(host, bootable, &name, lease, &context.cancel, &context.events).await?)
 }
 
 /// An exercise that this kernel cannot run, by the name of what is missing.

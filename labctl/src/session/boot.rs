@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use super::bootable::{Bootable, Host};
-use super::lab::Lab;
+use super::lab::{Lab, alias};
 use crate::deadline::Deadline;
 use crate::event::{Events, Stage};
-use crate::guest::{Access, ConnectError, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_until};
-use crate::image::{InstanceFiles, instance_initrd};
+use crate::guest::{
+    Access, ConnectError, Guest, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_until,
+};
 use crate::supervise::Cancel;
-use crate::vm::{InstanceError, LaunchError, Lease, LeaseError, Vm, WaitError};
+use crate::vm::{
+    InstanceDir, InstanceError, LaunchError, Lease, LeaseError, Origin, Vm, VmConfig, WaitError,
+};
 
 /// Within which a guest must let us in, as it would be under KVM.
 const BOOT: Duration = Duration::from_secs(15);
@@ -74,16 +77,9 @@ impl Lab {
     ) -> Result<Self, BootError> {
         let dir = lease.create_dir()?;
         let keys = InstanceKeys::generate()?;
-        let initrd = dir.file("initrd");
-        let files = InstanceFiles {
-            host_key: keys.dropbear_host_key()?,
-            authorized_keys: keys.authorized_keys()?,
-            hostname: bootable.module.clone(),
-            tools: bootable.tools.read().map_err(BootError::Initrd)?,
-        };
-        instance_initrd(&bootable.initrd, &files, &initrd).map_err(BootError::Initrd)?;
+        let initrd = bootable.write_initrd(&keys, &dir).map_err(BootError::Initrd)?;
         let known_as = KnownAs {
-            alias: super::lab::alias(name),
+            alias: alias(name),
             port: None,
         };
         keys.save(dir.path(), &known_as)?;
@@ -92,39 +88,48 @@ impl Lab {
             Stage::Boot,
             format!("{} under {}", bootable.kernel_name, host.accel.kind),
         );
-        let config = bootable.config(host, name, initrd);
-        let launch = Deadline::after(LAUNCH);
-        let vm = Vm::start(&host.qemu, &config, &dir, cancel, launch, events)
-            .await
-            .map_err(|error| match error {
-                LaunchError::Cancelled => BootError::Cancelled,
-                error => BootError::Launch(error),
-            })?;
+        let config = bootable.config(host, name, Some(initrd), Origin::Boot);
         let access = keys.access();
-        let port = vm.ssh_address().port();
-        access.save_known_hosts(
-            dir.path(),
-            &KnownAs {
-                alias: super::lab::alias(name),
-                port: Some(port),
-            },
-        )?;
-        let deadline = Deadline::after(host.scaled(BOOT));
-        match let_in(&vm, &access, host, deadline, cancel).await {
-            Ok(guest) => {
-                let uptime = vm.stages().last().map_or(0, |stage| stage.uptime_us);
-                let detail = format!(
-                    "{} is up, {} ms of its own time",
-                    bootable.kernel_release,
-                    uptime / 1000
-                );
-                events.finished(Stage::Boot, detail);
-                Ok(Self::new(vm, guest, lease, host.slowness()))
-            }
-            Err(error) => {
-                drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);
-                Err(error)
-            }
+        let (vm, guest) = let_in_machine(host, &config, &dir, &access, &alias(name), cancel, events).await?;
+        let uptime = vm.stages().last().map_or(0, |stage| stage.uptime_us);
+        let detail = format!(
+            "{} is up, {} ms of its own time",
+            bootable.kernel_release,
+            uptime / 1000
+        );
+        events.finished(Stage::Boot, detail);
+        Ok(Self::new(vm, guest, lease, host.slowness()))
+    }
+}
+
+/// Starts the machine and waits until it lets us in. Whatever fails, nothing runs afterwards.
+pub(super) async fn let_in_machine(
+    host: &Host,
+    config: &VmConfig,
+    dir: &InstanceDir,
+    access: &Access,
+    alias: &str,
+    cancel: &Cancel,
+    events: &Events,
+) -> Result<(Vm, Guest), BootError> {
+    let launch = Deadline::after(LAUNCH);
+    let vm = Vm::start(&host.qemu, config, dir, cancel, launch, events)
+        .await
+        .map_err(|error| match error {
+            LaunchError::Cancelled => BootError::Cancelled,
+            error => BootError::Launch(error),
+        })?;
+    let known_as = KnownAs {
+        alias: alias.to_owned(),
+        port: Some(vm.ssh_address().port()),
+    };
+    access.save_known_hosts(dir.path(), &known_as)?;
+    let deadline = Deadline::after(host.scaled(BOOT));
+    match let_in(&vm, access, host, deadline, cancel).await {
+        Ok(guest) => Ok((vm, guest)),
+        Err(error) => {
+            drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);
+            Err(error)
         }
     }
 }
@@ -136,7 +141,7 @@ async fn let_in(
     host: &Host,
     deadline: Deadline,
     cancel: &Cancel,
-) -> Result<crate::guest::Guest, BootError> {
+) -> Result<Guest, BootError> {
     let nudge = Nudge::new();
     let patience = Patience::for_boot(host.slowness());
     let connect = connect_until(vm.ssh_address(), access, &patience, deadline, cancel, &nudge);

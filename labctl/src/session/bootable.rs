@@ -1,11 +1,15 @@
 //! What is needed to boot, gathered from kernel, image and host.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::template::Templates;
 use super::tools::Tools;
 use crate::accel::Accel;
-use crate::vm::{AccelKind, Disk, MemoryBackend, Qemu, VmConfig};
+use crate::guest::InstanceKeys;
+use crate::image::{InstanceFiles, instance_initrd};
+use crate::vm::{AccelKind, Disk, InstanceDir, Origin, Qemu, VmConfig};
 
 /// The host's side: the same for every guest of one command.
 #[derive(Debug, Clone)]
@@ -14,6 +18,8 @@ pub struct Host {
     pub accel: Accel,
     /// Where instance folders live.
     pub instances: PathBuf,
+    /// Absent when every guest is to be booted.
+    pub templates: Option<Templates>,
 }
 
 impl Host {
@@ -59,7 +65,26 @@ pub struct Bootable {
 }
 
 impl Bootable {
-    pub(super) fn config(&self, host: &Host, name: &str, initrd: PathBuf) -> VmConfig {
+    /// The initramfs with what is one guest's own, in its folder.
+    pub(super) fn write_initrd(&self, keys: &InstanceKeys, dir: &InstanceDir) -> io::Result<PathBuf> {
+        let path = dir.file("initrd");
+        let files = InstanceFiles {
+            host_key: keys.dropbear_host_key().map_err(io::Error::other)?,
+            authorized_keys: keys.authorized_keys().map_err(io::Error::other)?,
+            hostname: self.module.clone(),
+            tools: self.tools.read()?,
+        };
+        instance_initrd(&self.initrd, &files, &path)?;
+        Ok(path)
+    }
+
+    pub(super) fn config(
+        &self,
+        host: &Host,
+        name: &str,
+        initrd: Option<PathBuf>,
+        origin: Origin,
+    ) -> VmConfig {
         use super::names::labels;
 
         let labels = [
@@ -72,11 +97,11 @@ impl Bootable {
         VmConfig {
             name: name.to_owned(),
             kernel: self.kernel.clone(),
-            initrd: Some(initrd),
+            initrd,
             cmdline: self.cmdline.clone(),
             cpus: self.cpus,
             memory: self.memory,
-            memory_backend: MemoryBackend::Anonymous,
+            origin,
             disks: self.layers.clone(),
             accel: host.accel.kind,
             accel_reason: host.accel.reason.clone(),

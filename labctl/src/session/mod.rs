@@ -13,6 +13,7 @@ mod lab;
 mod names;
 mod prepare;
 mod recipe;
+mod template;
 mod tools;
 
 pub use boot::BootError;
@@ -22,4 +23,5 @@ pub use lab::{AttachError, Lab};
 pub use names::{labels, owned_name};
 pub use prepare::{Preparation, PrepareError, PreparedKernel, Shape};
 pub use recipe::{ImageRecipe, KernelRecipe, RecipeError, names as recipe_names};
+pub use template::Templates;
 pub use tools::{MODULES, PROGRAMS, Tools};

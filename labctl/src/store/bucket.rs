@@ -23,15 +23,18 @@ pub enum Bucket {
     Images,
     /// Compiled modules and programs.
     Artefacts,
+    /// Frozen guests.
+    Templates,
 }
 
 impl Bucket {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Debs,
         Self::Roots,
         Self::Kernels,
         Self::Images,
         Self::Artefacts,
+        Self::Templates,
     ];
 
     pub fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Bucket {
             Self::Kernels => "kernels",
             Self::Images => "images",
             Self::Artefacts => "artefacts",
+            Self::Templates => "templates",
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::config::{AccelKind, MemoryBackend, VmConfig};
-use super::instance::{CONSOLE_LOG, KMSG_LOG};
+use super::config::{AccelKind, Origin, VmConfig};
+use super::instance::{CONSOLE_LOG, HOST_WORDS, KMSG_LOG};
 use super::opt::Opt;
 
 /// Name of the virtio-serial port that carries the guest's `/dev/kmsg` records.
 const KMSG_PORT: &str = "org.labctl.kmsg";
+/// Name of the one on which the guest's init hears the host.
+const HOST_PORT: &str = "org.labctl.host";
 const GUEST_SSH_PORT: u16 = 22;
 
 /// The arguments after the program's name. QEMU has to be started in the instance's folder with the listening
@@ -26,16 +28,11 @@ pub fn argv(config: &VmConfig, ssh_port: u16) -> Vec<OsString> {
         );
     }
     processor_and_memory(&mut args, config);
-    args.pair("-kernel", &config.kernel);
-    if let Some(initrd) = &config.initrd {
-        args.pair("-initrd", initrd);
-    }
-    if !config.cmdline.is_empty() {
-        args.pair("-append", config.cmdline.join(" "));
-    }
+    what_to_run(&mut args, config);
     // A guest that reboots after a panic would run on as if nothing had happened; it ends instead.
     args.pair("-action", "reboot=shutdown,panic=shutdown");
     control_and_logs(&mut args);
+    host_port(&mut args);
     for (index, disk) in config.disks.iter().enumerate() {
         let node = format!("disk{index}");
         args.pair(
@@ -58,6 +55,21 @@ pub fn argv(config: &VmConfig, ssh_port: u16) -> Vec<OsString> {
     args.0
 }
 
+fn what_to_run(args: &mut Args, config: &VmConfig) {
+    if let Origin::Clone { .. } = config.origin {
+        // Kernel and initramfs are in its memory already; QEMU would only read them for nothing.
+        args.pair("-incoming", "defer");
+        return;
+    }
+    args.pair("-kernel", &config.kernel);
+    if let Some(initrd) = &config.initrd {
+        args.pair("-initrd", initrd);
+    }
+    if !config.cmdline.is_empty() {
+        args.pair("-append", config.cmdline.join(" "));
+    }
+}
+
 fn processor_and_memory(args: &mut Args, config: &VmConfig) {
     // Nothing is attached to any of these, and Linux would probe for each, or calibrate against it.
     let machine = Opt::of("q35")
@@ -67,15 +79,22 @@ fn processor_and_memory(args: &mut Args, config: &VmConfig) {
         .off("i8042")
         .off("vmport");
     let size = format!("{}M", config.memory);
-    match &config.memory_backend {
-        MemoryBackend::Anonymous => args.pair("-machine", machine),
-        MemoryBackend::File { path, share } => {
+    let file = match &config.origin {
+        Origin::Boot => None,
+        // What the guest writes is to reach the file.
+        Origin::Template { memory } => Some((memory, "on")),
+        // The file is mapped copy on write.
+        Origin::Clone { memory, .. } => Some((memory, "off")),
+    };
+    match file {
+        None => args.pair("-machine", machine),
+        Some((path, share)) => {
             args.pair("-machine", machine.with("memory-backend", "ram"));
             let backend = Opt::of("memory-backend-file")
                 .with("id", "ram")
                 .with("size", &size)
                 .with("mem-path", path)
-                .with("share", if *share { "on" } else { "off" });
+                .with("share", share);
             args.pair("-object", backend);
         }
     }
@@ -126,7 +145,8 @@ fn control_and_logs(args: &mut Args) {
         "-device",
         Opt::of("virtio-serial-pci")
             .with("id", "serial0")
-            .with("max_ports", "2"),
+            // One is the console that there is not.
+            .with("max_ports", "3"),
     );
     args.pair(
         "-device",
@@ -134,6 +154,22 @@ fn control_and_logs(args: &mut Args) {
             .with("bus", "serial0.0")
             .with("chardev", "kmsg")
             .with("name", KMSG_PORT),
+    );
+}
+
+/// What the host has to say to the guest's init comes by way of a FIFO. QEMU opens it for both directions, so that it
+/// waits for nobody, and the line stays open whoever writes to it and goes.
+fn host_port(args: &mut Args) {
+    args.pair(
+        "-chardev",
+        Opt::of("pipe").with("id", "host").with("path", HOST_WORDS),
+    );
+    args.pair(
+        "-device",
+        Opt::of("virtserialport")
+            .with("bus", "serial0.0")
+            .with("chardev", "host")
+            .with("name", HOST_PORT),
     );
 }
 
@@ -267,11 +303,15 @@ mod tests {
     #[test]
     fn a_template_shares_its_memory_file_and_a_clone_does_not() {
         let mut config = VmConfig::new("m7", "/k");
-        for (share, word) in [(true, "share=on"), (false, "share=off")] {
-            config.memory_backend = MemoryBackend::File {
-                path: "/mem".into(),
-                share,
-            };
+        let template = Origin::Template {
+            memory: "/mem".into(),
+        };
+        let clone = Origin::Clone {
+            memory: "/mem".into(),
+            state: "/state".into(),
+        };
+        for (origin, word) in [(template, "share=on"), (clone, "share=off")] {
+            config.origin = origin;
             let words = words(&config);
             assert!(value_of(&words, "-object").iter().any(|o| o.ends_with(word)));
             let machine = value_of(&words, "-machine");

@@ -23,17 +23,16 @@ impl fmt::Display for AccelKind {
     }
 }
 
-/// Where the guest's memory lives on the host.
+/// Where a machine begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum MemoryBackend {
+pub enum Origin {
+    /// It boots.
     #[default]
-    Anonymous,
-    /// A file that exists and has exactly the memory's size.
-    File {
-        path: PathBuf,
-        /// Whether writes reach the file (a template being made) or stay private (a clone of it).
-        share: bool,
-    },
+    Boot,
+    /// It boots with its memory in a file, so that it can be frozen. The file exists and has exactly the memory's size.
+    Template { memory: PathBuf },
+    /// It goes on where a template was frozen. What it writes to its memory stays its own.
+    Clone { memory: PathBuf, state: PathBuf },
 }
 
 /// A raw disk image that the guest sees as a virtio disk (`/dev/vda` is the first) and cannot write to.
@@ -57,7 +56,7 @@ pub struct VmConfig {
     pub cpus: u32,
     /// In MiB.
     pub memory: u32,
-    pub memory_backend: MemoryBackend,
+    pub origin: Origin,
     pub disks: Vec<Disk>,
     pub accel: AccelKind,
     /// Why that accelerator: kept in the record, and shown with every result.
@@ -104,7 +103,7 @@ impl VmConfig {
             cmdline: Vec::new(),
             cpus: 1,
             memory: 256,
-            memory_backend: MemoryBackend::Anonymous,
+            origin: Origin::Boot,
             disks: Vec::new(),
             accel: AccelKind::Tcg,
             accel_reason: "asked for".to_owned(),
@@ -119,14 +118,15 @@ impl VmConfig {
         if !is_plain_name(&self.name, 64) {
             return Err(ConfigError::Name(self.name.clone()));
         }
-        let backing = match &self.memory_backend {
-            MemoryBackend::Anonymous => None,
-            MemoryBackend::File { path, .. } => Some(path),
+        let frozen = match &self.origin {
+            Origin::Boot => vec![],
+            Origin::Template { memory } => vec![memory],
+            Origin::Clone { memory, state } => vec![memory, state],
         };
         let paths = [&self.kernel]
             .into_iter()
             .chain(&self.initrd)
-            .chain(backing)
+            .chain(frozen)
             .chain(self.disks.iter().map(|disk| &disk.path));
         for path in paths {
             // QEMU runs in the instance's folder, so that a relative path would mean another file there.

@@ -3,7 +3,7 @@
 //! ```text
 //! instance.json   who runs here (see `record`)      qmp.sock      QEMU's control socket
 //! console.log     the serial console                qemu.stderr   what QEMU itself complained about
-//! kmsg.log        /dev/kmsg records of the guest
+//! kmsg.log        /dev/kmsg records of the guest     host.in       what its init is told, a FIFO
 //! ```
 
 use std::io;
@@ -17,9 +17,14 @@ use fs_err as fs;
 
 pub(super) const CONSOLE_LOG: &str = "console.log";
 pub(super) const KMSG_LOG: &str = "kmsg.log";
+/// QEMU adds `.in` and `.out` to it (chardev/char-pipe.c).
+pub(super) const HOST_WORDS: &str = "host";
+const HOST_WORDS_IN: &str = "host.in";
+const HOST_WORDS_OUT: &str = "host.out";
 pub(super) const QEMU_STDERR: &str = "qemu.stderr";
 pub(super) const RECORD: &str = "instance.json";
 const SOCKET: &str = "qmp.sock";
+const STATE_SOCKET: &str = "state.sock";
 
 /// A failure of the folder itself.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +66,17 @@ impl InstanceDir {
         for log in [CONSOLE_LOG, KMSG_LOG] {
             // They exist before QEMU does, so that they can be watched before the first byte.
             fs::File::create(dir.file(log)).map_err(InstanceError::io("make an instance's logs"))?;
+        }
+        for fifo in [HOST_WORDS_IN, HOST_WORDS_OUT] {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                dir.file(fifo),
+                rustix::fs::FileType::Fifo,
+                mode,
+                0,
+            )
+            .map_err(|error| InstanceError::io("make an instance's pipes")(error.into()))?;
         }
         Ok(dir)
     }
@@ -104,6 +120,16 @@ impl InstanceDir {
         self.file(KMSG_LOG)
     }
 
+    /// Tells the guest's init something; QEMU has to be there to take it.
+    pub(super) fn tell(&self, line: &str) -> io::Result<()> {
+        use std::io::Write as _;
+
+        let mut fifo = fs::OpenOptions::new()
+            .write(true)
+            .open(self.file(HOST_WORDS_IN))?;
+        fifo.write_all(line.as_bytes())
+    }
+
     pub fn qemu_stderr(&self) -> PathBuf {
         self.file(QEMU_STDERR)
     }
@@ -118,6 +144,22 @@ impl InstanceDir {
         // Of an earlier attempt to start in this folder.
         drop(fs::remove_file(self.file(SOCKET)));
         UnixListener::bind(self.socket_path()).map_err(InstanceError::io("make the control socket"))
+    }
+
+    /// A socket to which QEMU, in this folder, can hand its state over, and its address in QEMU's words.
+    pub(super) fn listen_for_state(&self) -> Result<(UnixListener, String), InstanceError> {
+        let path = PathBuf::from(format!(
+            "/proc/self/fd/{}/{STATE_SOCKET}",
+            self.handle.as_raw_fd()
+        ));
+        let failed = InstanceError::io("make a socket for the state");
+        let listen = || {
+            let listener = UnixListener::bind(path)?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        let listener = listen().map_err(failed)?;
+        Ok((listener, format!("unix:{STATE_SOCKET}")))
     }
 
     /// The last `count` lines of the console, safe to print.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::argv::argv;
-use super::config::{ConfigError, VmConfig};
+use super::config::{ConfigError, Origin, VmConfig};
 use super::death::{Death, DeathCause};
+use super::freeze::{self, ThawError};
 use super::instance::{InstanceDir, InstanceError};
 use super::machine::Vm;
 use super::port::free_port;
@@ -48,6 +49,8 @@ pub enum LaunchError {
     TimedOut,
     #[error("cannot control QEMU")]
     Qmp(#[source] QmpError),
+    #[error("cannot restore the machine")]
+    Thaw(#[source] ThawError),
     #[error("cannot watch the machine")]
     Watch(#[source] io::Error),
 }
@@ -98,7 +101,11 @@ async fn start_once(
     // Written before QEMU exists as well: should this process be killed in between, the arguments in the record are
     // what the orphan is found by.
     record.write(dir)?;
-    let spawned = QemuProcess::spawn(qemu.path(), &argv, dir, control);
+    let state = match &config.origin {
+        Origin::Clone { state, .. } => Some(state.as_path()),
+        Origin::Boot | Origin::Template { .. } => None,
+    };
+    let spawned = QemuProcess::spawn(qemu.path(), &argv, dir, control, state);
     let process = spawned.map_err(|source| LaunchError::Spawn {
         program: qemu.path().to_owned(),
         source,
@@ -128,6 +135,11 @@ async fn start_once(
     };
     if let Err(error) = qmp.version().check() {
         return Err(end(&process, error.into()).await);
+    }
+    if state.is_some()
+        && let Err(error) = freeze::thaw(&qmp, dir, deadline).await
+    {
+        return Err(end(&process, LaunchError::Thaw(error)).await);
     }
     Vm::assemble(qmp, process, dir.clone(), record, reports, events).map_err(LaunchError::Watch)
 }

@@ -64,19 +64,27 @@ pub struct QemuProcess {
 
 impl QemuProcess {
     /// Starts `program` in the instance's folder, with the listening control socket as its standard input and
-    /// everything it says in `qemu.stderr`.
+    /// everything it says in `qemu.stderr`; `state` is what its standard output reads, for a machine that goes on.
     pub(super) fn spawn(
         program: &Path,
         argv: &[OsString],
         dir: &InstanceDir,
         control: UnixListener,
+        state: Option<&Path>,
     ) -> io::Result<Self> {
         let says = fs::File::create(dir.qemu_stderr())?.into_file();
+        // Nothing that QEMU is asked to do makes it write to its standard output, so that this descriptor can carry the
+        // state to restore: others are closed on the way (`O_CLOEXEC`), and a pathname QEMU would take only by way of a
+        // program that its sandbox does not let it start.
+        let stdout = match state {
+            Some(path) => fs::File::open(path)?.into_file(),
+            None => says.try_clone()?,
+        };
         let mut child = supervise::async_command(program)
             .args(argv)
             .current_dir(dir.path())
             .stdin(Stdio::from(OwnedFd::from(control)))
-            .stdout(says.try_clone()?)
+            .stdout(stdout)
             .stderr(says)
             // Dropping is this type's business: a detached machine has to live on.
             .kill_on_drop(false)

@@ -212,7 +212,7 @@ pub(super) async fn grade_all(
             continue;
         }
         if shared.is_none() {
-            let host = lab::host(context, check.shape.accel).await?;
+            let host = lab::host(context, &check.shape).await?;
             let mut ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
             lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
             let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;

@@ -24,7 +24,7 @@ pub(super) async fn run(
     let loaded = course::load(context)?;
     let (module, survey) = find(&loaded.course.modules, what)?;
     let exercise = &survey.experiment;
-    let host = lab::host(context, shape.accel).await?;
+    let host = lab::host(context, shape).await?;
     let mut ready = lab::ready(
         context,
         &loaded,

@@ -44,10 +44,10 @@ pub(super) async fn run(
         }
         Err(error) => return Err(error.into()),
     }
-    let host = lab::host(context, shape.accel).await?;
+    let host = lab::host(context, shape).await?;
     let mut ready = lab::ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;
     lab::equip(&mut ready, &loaded.course.tool_modules).await?;
-    let up = Lab::boot(
+    let up = Lab::start(
         &host,
         &ready.bootable,
         name,
