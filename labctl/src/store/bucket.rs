@@ -130,6 +130,14 @@ impl Store {
         Ok(entry)
     }
 
+    /// The finished entry, without taking it into use: another labctl may remove it at any time.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn peek(&self, bucket: Bucket, id: &str) -> Result<Option<Entry>, StoreError> {
+        Entry::open(self.path(bucket, id))
+    }
+
     /// The entry `id`, made by `make` in a staging folder when it is missing or damaged. Parallel makers of one
     /// entry wait for the first and then find its result. `on_damage` is told the name of a damaged entry.
     ///

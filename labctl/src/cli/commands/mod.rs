@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+mod cache;
 mod check;
 mod completions;
 mod dmesg;
@@ -85,6 +86,7 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Lock { what } => lock::run(context, &what).await,
         Command::Kernel(command) => kernel::run(context, command).await,
         Command::Image(command) => image::run(context, command).await,
+        Command::Cache(command) => cache::run(context, command).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }
