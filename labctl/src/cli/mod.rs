@@ -2,6 +2,7 @@
 
 mod args;
 mod cache;
+mod capacity;
 mod check;
 mod commands;
 mod context;
