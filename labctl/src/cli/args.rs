@@ -246,6 +246,8 @@ pub enum Command {
     /// Look after the store: what can be made again, on this host's disk.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Measure how quick guests are on this host: boot, restore, check, several at once.
+    Bench(Bench),
     /// Print a completion script for a shell.
     Completions {
         /// The shell that is to read it.
@@ -306,6 +308,30 @@ pub struct Check {
     /// For people, for programs, or for CI.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The module whose guests are measured; in a workspace its own, else the first of the course.
+    pub module: Option<String>,
+    /// The exercise whose check is measured; by default the first that needs a guest.
+    #[arg(long, value_name = "NAME")]
+    pub exercise: Option<String>,
+    /// How often each thing is measured.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// How many guests at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub clones: u32,
+    /// One of the kernels that the module may run on.
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+    /// Only this accelerator; by default those that this host has, side by side.
+    #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto, hide_env_values = true)]
+    pub accel: AccelChoice,
+    /// For people, or for programs.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]
