@@ -113,6 +113,18 @@ impl Store {
         self.root.join("staging")
     }
 
+    /// Whether there is such an entry, without a look at its files. One that there is counts as used, and stays while this
+    /// handle of the store lives.
+    pub fn has(&self, bucket: Bucket, id: &str) -> bool {
+        match usage::take(bucket, &self.path(bucket, id)) {
+            Ok(Some(found)) => {
+                self.uses.keep(found);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The finished entry, when it is there and whole. Nothing removes it while this handle of the store lives.
     ///
     /// # Errors
