@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_is_removed_while_somebody_has_it() {
-        for bucket in [Bucket::Kernels, Bucket::Debs] {
+        for bucket in [Bucket::Kernels, Bucket::Debs, Bucket::Artefacts] {
             let (dir, stored) = store_with(bucket);
             let (user, gc) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
             user.get(bucket, "abc").unwrap().unwrap();
@@ -136,7 +136,17 @@ mod tests {
             assert_eq!(gc.remove(&stored, now, false).unwrap(), Removal::Removed);
             assert!(gc.get(bucket, "abc").unwrap().is_none());
             assert_eq!(gc.unfinished().unwrap(), []);
+            assert!(!gc.has(bucket, "abc"));
         }
+    }
+
+    #[test]
+    fn to_ask_whether_it_is_there_is_to_use_it() {
+        let (dir, stored) = store_with(Bucket::Roots);
+        let (user, gc) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
+        assert!(user.has(Bucket::Roots, "abc"));
+        let soon = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert_eq!(gc.remove(&stored, soon, false).unwrap(), Removal::InUse);
     }
 
     #[test]

@@ -33,11 +33,11 @@ impl Uses {
     }
 }
 
-/// What is locked for an entry: its folder. Packages share one lock, because hundreds of them are used at a time, and a
-/// process may have a thousand open files.
+/// What is locked for an entry: its folder. Packages share one lock, and so do artefacts: a process uses hundreds of
+/// them, and may have a thousand open files.
 pub(super) fn guard(bucket: Bucket, entry: &Path) -> PathBuf {
     match (bucket, entry.parent()) {
-        (Bucket::Debs, Some(folder)) => folder.to_owned(),
+        (Bucket::Debs | Bucket::Artefacts, Some(folder)) => folder.to_owned(),
         _ => entry.to_owned(),
     }
 }
