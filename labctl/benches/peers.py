@@ -12,6 +12,9 @@
     vng       virtme-ng, where it is installed (it wants a terminal, and gets one)
     vmtest    vmtest, where it is installed
 
+virtme-ng runs the host's kernel by default; where the host has no modules for it, --vng names another (`vng --verbose -r BZIMAGE
+--disable-kvm -- uname -r`, with the kernel's modules in `lib/modules` beside its `boot`).
+
 One after the other, N times over, so that a busy moment of the host falls on all of them alike. It prints minimum and median of each, and the
 median over labctl's. The first turn fills caches and does not count. What is not installed, or fails, is said and left out.
 
@@ -160,7 +163,7 @@ def booted_by_hand(words, key, limit):
 
 
 def on_a_terminal(command, limit):
-    """Seconds for a command that wants a terminal, if it ends well."""
+    """Seconds for a command that wants a terminal and prints a kernel's release."""
     start = time.monotonic()
     leader, follower = pty.openpty()
     said = b""
@@ -183,10 +186,12 @@ def on_a_terminal(command, limit):
             os.killpg(process.pid, 9)
             process.wait()
         os.close(leader)
-    if status:
+    seconds = time.monotonic() - start
+    # The answer counts, on a line of its own: virtme-ng has it also where its way to pass the status on does not work.
+    if not re.search(rb"^\d+\.\d+\.\d+\S*\r?$", said, re.MULTILINE):
         lines = said.decode(errors="replace").strip().splitlines() or ["without a word"]
         raise Failed(f"status {status}: {lines[-1].strip()}")
-    return time.monotonic() - start
+    return seconds
 
 
 def timed(work):
