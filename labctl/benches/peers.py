@@ -188,7 +188,7 @@ def on_a_terminal(command, limit):
         os.close(leader)
     seconds = time.monotonic() - start
     # The answer counts, on a line of its own: virtme-ng has it also where its way to pass the status on does not work.
-    if not re.search(rb"^\d+\.\d+\.\d+\S*\r?$", said, re.MULTILINE):
+    if not re.search(rb"^\d+\.\d+\.\d+\S*\r*$", said, re.MULTILINE):
         lines = said.decode(errors="replace").strip().splitlines() or ["without a word"]
         raise Failed(f"status {status}: {lines[-1].strip()}")
     return seconds
