@@ -160,6 +160,9 @@ fn dispose(
     cancel: &Cancel,
 ) -> Result<Fate, Failure> {
     cancel.check()?;
+    if matches!(&item.thing, Thing::Unfinished(left) if left.busy) {
+        return Ok(Fate::InUse);
+    }
     // What has neither a lock nor an owner any more is not worth its age.
     let cutoff = match &item.thing {
         Thing::Unfinished(left) if left.resumable.is_none() => now - UNLOCKED,
