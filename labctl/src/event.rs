@@ -18,6 +18,8 @@ pub enum Stage {
     Build,
     Run,
     Grade,
+    Store,
+    Bench,
 }
 
 impl fmt::Display for Stage {
@@ -32,6 +34,8 @@ impl fmt::Display for Stage {
             Self::Build => "build",
             Self::Run => "run",
             Self::Grade => "grade",
+            Self::Store => "store",
+            Self::Bench => "bench",
         })
     }
 }

@@ -243,6 +243,11 @@ pub enum Command {
     /// Build or list images.
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Look after the store: what can be made again, on this host's disk.
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Measure how quick guests are on this host: boot, restore, check, several at once.
+    Bench(Bench),
     /// Print a completion script for a shell.
     Completions {
         /// The shell that is to read it.
@@ -303,6 +308,30 @@ pub struct Check {
     /// For people, for programs, or for CI.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The module whose guests are measured; in a workspace its own, else the first of the course.
+    pub module: Option<String>,
+    /// The exercise whose check is measured; by default the first that needs a guest.
+    #[arg(long, value_name = "NAME")]
+    pub exercise: Option<String>,
+    /// How often each thing is measured.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// How many guests at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub clones: u32,
+    /// One of the kernels that the module may run on.
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+    /// Only this accelerator; by default those that this host has, side by side.
+    #[arg(long, value_enum, env = "LABCTL_ACCEL", default_value_t = AccelChoice::Auto, hide_env_values = true)]
+    pub accel: AccelChoice,
+    /// For people, or for programs.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -374,6 +403,65 @@ pub enum ImageCommand {
     },
     /// List the course's images and whether they are built.
     Ls {
+        /// For people, or for programs.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+/// A part of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Part {
+    /// Packages as downloaded.
+    Debs,
+    /// Unpacked packages that compilers and other tools run in.
+    Roots,
+    /// Built or unpacked kernels.
+    Kernels,
+    /// Initramfs archives and tool layers.
+    Images,
+    /// Compiled modules and programs.
+    Artefacts,
+    /// Frozen guests.
+    Templates,
+    /// What is being made, or was interrupted and can be resumed.
+    Staging,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// List what the store holds, what it takes on the disk, and when it was last used.
+    Ls {
+        /// Only these parts, and then every entry of them.
+        #[arg(value_enum, value_name = "PART")]
+        parts: Vec<Part>,
+        /// For people, or for programs.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Remove what was not used for a while. What this course's locks name, what a guest or another labctl uses stays.
+    Gc {
+        /// The time without use after which an entry goes: `30d`, `12h`, `0s`.
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
+        older_than: std::time::Duration,
+        /// Only in these parts of the store.
+        #[arg(long = "bucket", value_enum, value_name = "PART")]
+        parts: Vec<Part>,
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// For people, or for programs.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Read everything again and name what is damaged.
+    Verify {
+        /// Only these parts.
+        #[arg(value_enum, value_name = "PART")]
+        parts: Vec<Part>,
+        /// Remove what is damaged; it is made again when it is needed.
+        #[arg(long)]
+        repair: bool,
         /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,

@@ -1,6 +1,8 @@
 //! The command line: arguments in, results on stdout, talk on stderr, one exit status.
 
 mod args;
+mod bench;
+mod cache;
 mod capacity;
 mod check;
 mod commands;

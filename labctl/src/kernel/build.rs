@@ -100,6 +100,18 @@ impl KernelBuilder<'_> {
         }
     }
 
+    /// As [`KernelBuilder::find`], without taking the kernel into use: a `cache gc` may remove it at any time.
+    ///
+    /// # Errors
+    /// As [`KernelBuilder::find`].
+    pub fn peek(&self, parts: &KernelParts<'_>) -> Result<Option<Kernel>, KernelError> {
+        let id = parts.id();
+        match self.store.peek(Bucket::Kernels, &id.to_string())? {
+            Some(entry) => Kernel::open(parts.name, parts.spec, id, &entry).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Makes the kernel; finds it, when another labctl was quicker. Its packages have been fetched. Blocking, for
     /// minutes when it is built from source.
     ///

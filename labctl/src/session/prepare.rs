@@ -237,18 +237,7 @@ impl Preparation {
             name: recipe.name.clone(),
             source: Box::new(source),
         };
-        let modules = kernel
-            .kernel
-            .modules
-            .iter()
-            .map(|path| {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                Ok(KernelModule {
-                    file_name: name.unwrap_or_default(),
-                    data: fs_err::read(path)?.into(),
-                })
-            })
-            .collect::<Result<Vec<_>, std::io::Error>>()?;
+        let modules = kernel_modules(&kernel.kernel)?;
         let builder = ImageBuilder {
             store: &self.store,
             bubblewrap: &self.bubblewrap,
@@ -384,13 +373,8 @@ impl Preparation {
     pub fn own_programs(
         &self,
     ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
-        let programs: [(&str, &[u8]); 3] = [
-            ("sender", embedded::SENDER),
-            ("receiver", embedded::RECEIVER),
-            ("tracer", embedded::TRACER),
-        ];
         let mut paths = std::collections::BTreeMap::new();
-        for (name, bytes) in programs {
+        for (name, bytes) in own_program_files() {
             let id = Digest::of(bytes).to_string();
             let entry = self.store.get_or_make::<StoreError>(
                 Bucket::Artefacts,
@@ -422,7 +406,28 @@ impl Preparation {
     }
 }
 
-fn base_parts<'a>(
+/// labctl's own programs for the guest. Each is stored under the digest of its bytes.
+pub(super) fn own_program_files() -> [(&'static str, &'static [u8]); 3] {
+    [
+        ("sender", embedded::SENDER),
+        ("receiver", embedded::RECEIVER),
+        ("tracer", embedded::TRACER),
+    ]
+}
+
+/// What the initramfs for `kernel` loads.
+pub(super) fn kernel_modules(kernel: &Kernel) -> std::io::Result<Vec<KernelModule>> {
+    let read = |path: &std::path::PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(KernelModule {
+            file_name: name.unwrap_or_default(),
+            data: fs_err::read(path)?.into(),
+        })
+    };
+    kernel.modules.iter().map(read).collect()
+}
+
+pub(super) fn base_parts<'a>(
     recipe: &'a ImageRecipe,
     packages: &'a [PackageFile],
     modules: &'a [KernelModule],
@@ -448,14 +453,14 @@ pub struct Shape {
 }
 
 /// The sets of a kernel's lock.
-struct KernelPackages {
+pub(super) struct KernelPackages {
     kernel: Vec<PackageFile>,
     headers: Vec<PackageFile>,
-    toolchain: Vec<PackageFile>,
+    pub(super) toolchain: Vec<PackageFile>,
 }
 
 impl KernelPackages {
-    fn of(lock: &LockFile, store: &Store) -> Self {
+    pub(super) fn of(lock: &LockFile, store: &Store) -> Self {
         Self {
             kernel: packages(lock, KERNEL_SET, store),
             headers: packages(lock, HEADERS_SET, store),
@@ -463,7 +468,7 @@ impl KernelPackages {
         }
     }
 
-    fn parts<'a>(&'a self, recipe: &'a KernelRecipe) -> KernelParts<'a> {
+    pub(super) fn parts<'a>(&'a self, recipe: &'a KernelRecipe) -> KernelParts<'a> {
         KernelParts {
             name: &recipe.name,
             spec: &recipe.spec,

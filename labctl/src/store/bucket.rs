@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::entry::{Entry, StoreError};
 use super::lock::StoreLock;
 use super::staging::{self, Staging};
+use super::usage::{self, Uses};
 use crate::supervise::Cancel;
 
 /// A kind of entry. Each has its own folder, so that `cache gc` can treat kinds differently.
@@ -59,6 +60,7 @@ impl fmt::Display for Bucket {
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    uses: Uses,
 }
 
 impl Store {
@@ -76,7 +78,10 @@ impl Store {
         {
             fs::create_dir_all(root.join(dir)).map_err(StoreError::io("make the store's folders"))?;
         }
-        let store = Self { root };
+        let store = Self {
+            root,
+            uses: Uses::default(),
+        };
         staging::reap(&store.staging())?;
         Ok(store)
     }
@@ -104,20 +109,44 @@ impl Store {
         Staging::create(&self.staging(), what)
     }
 
-    fn staging(&self) -> PathBuf {
+    pub(super) fn staging(&self) -> PathBuf {
         self.root.join("staging")
     }
 
-    /// Whether there is such an entry, without a look at its files.
+    /// Whether there is such an entry, without a look at its files. One that there is counts as used, and stays while this
+    /// handle of the store lives.
     pub fn has(&self, bucket: Bucket, id: &str) -> bool {
-        self.path(bucket, id).is_dir()
+        match usage::take(bucket, &self.path(bucket, id)) {
+            Ok(Some(found)) => {
+                self.uses.keep(found);
+                true
+            }
+            _ => false,
+        }
     }
 
-    /// The finished entry, when it is there and whole. A damaged one is removed and reported by name.
+    /// The finished entry, when it is there and whole. Nothing removes it while this handle of the store lives.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// [`StoreError::Damaged`] names what is wrong with it; others when the store cannot be read.
     pub fn get(&self, bucket: Bucket, id: &str) -> Result<Option<Entry>, StoreError> {
+        let path = self.path(bucket, id);
+        let failed = StoreError::io("take a stored entry into use");
+        let Some(found) = usage::take(bucket, &path).map_err(failed)? else {
+            return Ok(None);
+        };
+        let entry = Entry::open(path)?;
+        if entry.is_some() {
+            self.uses.keep(found);
+        }
+        Ok(entry)
+    }
+
+    /// The finished entry, without taking it into use: another labctl may remove it at any time.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn peek(&self, bucket: Bucket, id: &str) -> Result<Option<Entry>, StoreError> {
         Entry::open(self.path(bucket, id))
     }
 
@@ -142,7 +171,7 @@ impl Store {
         }
         let _lock = self.lock(bucket, id, cancel)?;
         let path = self.path(bucket, id);
-        match Entry::open(path.clone()) {
+        match self.get(bucket, id) {
             Ok(Some(entry)) => return Ok(entry),
             Ok(None) => {}
             Err(StoreError::Damaged { .. }) => remove_tree(&path)?,
@@ -150,7 +179,13 @@ impl Store {
         }
         let staging = self.stage(&format!("{bucket}-{}", &id[..id.len().min(16)]))?;
         make(staging.path())?;
-        Ok(Entry::seal(staging, path)?)
+        let entry = Entry::seal(staging, path)?;
+        // Nobody removes it before: that takes the lock of its making, too.
+        let failed = StoreError::io("take a new entry into use");
+        if let Some(made) = usage::take(bucket, entry.path()).map_err(failed)? {
+            self.uses.keep(made);
+        }
+        Ok(entry)
     }
 
     /// Takes the exclusive lock of one entry, waiting for whoever holds it.
@@ -158,7 +193,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Cancelled`] when a stop was asked for while waiting.
     pub fn lock(&self, bucket: Bucket, id: &str, cancel: &Cancel) -> Result<StoreLock, StoreError> {
-        StoreLock::take(&self.root.join("locks").join(format!("{bucket}-{id}")), cancel)
+        StoreLock::take(&self.lock_file(bucket, id), cancel)
+    }
+
+    pub(super) fn lock_file(&self, bucket: Bucket, id: &str) -> PathBuf {
+        self.root.join("locks").join(format!("{bucket}-{id}"))
     }
 }
 
@@ -167,7 +206,7 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StoreError::io("remove a damaged entry")(error)),
+        Err(error) => Err(StoreError::io("remove a stored entry")(error)),
     }
 }
 

@@ -15,24 +15,29 @@ pub struct StoreLock {
 
 impl StoreLock {
     pub(super) fn take(path: &Path, cancel: &Cancel) -> Result<Self, StoreError> {
-        let open = StoreError::io("open a lock file");
+        loop {
+            if let Some(lock) = Self::try_take(path)? {
+                return Ok(lock);
+            }
+            cancel.check().map_err(|_| StoreError::Cancelled)?;
+            // A blocking flock(2) could not be interrupted by Ctrl-C; whoever waits here waits for seconds at least, so
+            // that a tenth of one is not felt.
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+
+    /// The lock, or `None` when another process has it.
+    pub(super) fn try_take(path: &Path) -> Result<Option<Self>, StoreError> {
         let file = std::fs::File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(path)
-            .map_err(open)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) => {
-                    cancel.check().map_err(|_| StoreError::Cancelled)?;
-                    // A blocking flock(2) could not be interrupted by Ctrl-C; whoever waits here waits for
-                    // seconds at least, so that a tenth of one is not felt.
-                    std::thread::park_timeout(Duration::from_millis(100));
-                }
-                Err(TryLockError::Error(error)) => return Err(StoreError::io("lock a store entry")(error)),
-            }
+            .map_err(StoreError::io("open a lock file"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock a store entry")(error)),
         }
     }
 }

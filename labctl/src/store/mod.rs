@@ -8,11 +8,16 @@
 //! ```
 
 mod bucket;
+mod census;
 mod entry;
 mod lock;
+mod remove;
 mod staging;
+mod usage;
 
 pub use bucket::{Bucket, Store};
+pub use census::{Extent, Stored, Unfinished};
 pub use entry::{Entry, StoreError};
 pub use lock::StoreLock;
+pub use remove::Removal;
 pub use staging::Staging;

@@ -3,16 +3,16 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
 use super::bucket::remove_tree;
 use super::entry::StoreError;
+use super::usage::is_at;
 
 /// Between what a folder is for and the letters that make its name new. Nothing that is kept for a later run has it.
-const MARK: char = '~';
+pub(super) const MARK: char = '~';
 
 /// A folder of the store for work in progress, removed when dropped.
 #[derive(Debug)]
@@ -71,18 +71,11 @@ pub(super) fn reap(root: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn try_lock(folder: &File) -> io::Result<bool> {
+pub(super) fn try_lock(folder: &File) -> io::Result<bool> {
     match folder.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-fn is_at(folder: &File, path: &Path) -> bool {
-    match (folder.metadata(), path.metadata()) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        _ => false,
     }
 }
 

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::bed::{Bed, bed, explain};
 
-const KERNEL: [&str; 2] = ["--kernel", "debian-6.12"];
+pub(crate) const KERNEL: [&str; 2] = ["--kernel", "debian-6.12"];
 const MADE: &str = "once, as a template";
 const BOOTED: &str = "guests are booted instead";
 
 /// Everything but templates comes from the user's store.
-fn bed_without_templates() -> Option<Bed> {
+pub(crate) fn bed_without_templates() -> Option<Bed> {
     let mut bed = bed()?;
     bed.ok(&[
         "exec",
@@ -43,7 +43,7 @@ fn fresh(bed: &Bed, options: &[&str], script: &str) -> (String, String) {
     )
 }
 
-fn templates(bed: &Bed) -> Vec<std::path::PathBuf> {
+pub(crate) fn templates(bed: &Bed) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(bed.store().join("templates")).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
 }

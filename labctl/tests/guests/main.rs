@@ -13,6 +13,7 @@ mod grading;
 mod images;
 mod journey;
 mod leaves;
+mod store;
 mod workbench;
 
 /// Says why a test is skipped. Where that must not be, it is a failure.

@@ -21,10 +21,11 @@ use crate::grade::results::{Environment, GradedExercise};
 use crate::session::Host;
 use crate::spec::course::Module;
 use crate::spec::exercise::Exercise;
+use crate::store::Store;
 
 /// Host, compiler, and what guests start from, by the tool layers that they have.
 pub(crate) struct Laboratory {
-    host: Host,
+    pub(crate) host: Host,
     compiler: Compiler,
     by_layers: BTreeMap<Vec<String>, Ready>,
     at_once: usize,
@@ -63,6 +64,16 @@ impl Laboratory {
             by_layers,
             at_once: guests_at_once(module.vm.memory_mib),
         }))
+    }
+
+    /// What guests without tool layers start from.
+    pub(crate) fn plain(&self) -> Option<&Ready> {
+        self.by_layers.get(&Vec::new())
+    }
+
+    /// From here on what is compiled is looked for, and kept, in `store`.
+    pub(crate) fn compile_into(&mut self, store: Store) {
+        self.compiler.store = store;
     }
 
     fn bench<'a>(

@@ -1,5 +1,7 @@
 //! One verb, one file.
 
+mod bench;
+mod cache;
 mod check;
 mod completions;
 mod dmesg;
@@ -85,6 +87,8 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Lock { what } => lock::run(context, &what).await,
         Command::Kernel(command) => kernel::run(context, command).await,
         Command::Image(command) => image::run(context, command).await,
+        Command::Bench(bench) => bench::run(context, bench).await,
+        Command::Cache(command) => cache::run(context, command).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

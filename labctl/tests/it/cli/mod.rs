@@ -3,6 +3,7 @@
 //! Transcripts are snapshots: whoever changes a message reads all of it in the difference.
 
 mod authors;
+mod cache;
 mod files;
 mod graded;
 mod help;

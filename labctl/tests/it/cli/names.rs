@@ -13,6 +13,8 @@ fn of_exercises_and_modules() {
         &["init", "exercise-b"],
         &["up", "modul7"],
         &["up", "lunch"],
+        &["bench", "modul7"],
+        &["bench", "--exercise", "lunch"],
     ]
     .iter()
     .map(|args| shell.run(args))
@@ -72,6 +74,7 @@ fn of_commands_and_options() {
         &["up", "--accel", "xen"],
         &["exec", "true"],
         &["push", "only-one"],
+        &["bench", "--clones", "0"],
     ]
     .iter()
     .map(|args| shell.run(args))
