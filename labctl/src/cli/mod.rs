@@ -9,6 +9,7 @@ mod exit;
 mod failure;
 mod hints;
 mod lab;
+mod ladder;
 mod main;
 mod mirror;
 mod output;
