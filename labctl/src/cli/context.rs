@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::settings::Settings;
 use super::ui::Ui;
-use crate::event::Events;
+use crate::event::{Event, Events};
 use crate::store::Store;
 use crate::supervise::Cancel;
 use crate::vm::reap_stale;
@@ -27,6 +27,21 @@ impl Context {
             ui,
             events,
             cancel,
+        }
+    }
+
+    /// The same surroundings, in which only warnings are told: for work of which there are several at once.
+    pub(crate) fn with_warnings_only(&self) -> Self {
+        let events = self.events.clone();
+        Self {
+            settings: self.settings.clone(),
+            ui: self.ui.clone(),
+            events: Events::new(move |event| {
+                if matches!(event, Event::Warning { .. }) {
+                    events.emit(event);
+                }
+            }),
+            cancel: self.cancel.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line: arguments in, results on stdout, talk on stderr, one exit status.
 
 mod args;
+mod capacity;
 mod check;
 mod commands;
 mod context;

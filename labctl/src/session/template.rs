@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use super::boot::{BootError, let_in_machine};
 use super::bootable::{Bootable, Host};
@@ -171,7 +172,13 @@ async fn make(
     let lease = Lease::try_take(&host.instances, &name, "making a template").map_err(BootError::from)?;
     let dir = lease.create_dir().map_err(BootError::from)?;
     let memory = staging.join(MEMORY);
-    fs::File::create_new(&memory)?.set_len(u64::from(bootable.memory) << 20)?;
+    // The guest's private key is somewhere in it.
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&memory)?
+        .set_len(u64::from(bootable.memory) << 20)?;
     let keys = InstanceKeys::generate().map_err(BootError::from)?;
     let initrd = bootable.write_initrd(&keys, &dir)?;
     events.started(

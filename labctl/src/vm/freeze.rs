@@ -69,7 +69,13 @@ impl Vm {
         self.qmp().execute(leave_memory_in_its_file(), deadline).await?;
         let handed_over = async {
             let (mut stream, _) = listener.accept().await?;
-            let mut file = tokio::fs::File::create_new(state).await?;
+            let mut options = tokio::fs::OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(state)
+                .await?;
             tokio::io::copy(&mut stream, &mut file).await?;
             file.sync_all().await
         };

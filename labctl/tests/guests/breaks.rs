@@ -189,6 +189,8 @@ fn whatever_is_damaged_in_the_store_is_named_and_made_again() {
         ("kernels", "vmlinux"),
         ("kernels", "config"),
         ("images", "initramfs.cpio"),
+        ("templates", "state"),
+        ("templates", "memory"),
     ];
     for (bucket, name) in damaged {
         let path = stored(&bed, bucket, name);

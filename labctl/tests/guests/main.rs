@@ -7,6 +7,7 @@
 
 mod bed;
 mod breaks;
+mod clones;
 mod compiling;
 mod grading;
 mod images;

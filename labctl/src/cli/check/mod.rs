@@ -1,9 +1,11 @@
 //! `labctl check`, in parts: what is to be graded, where it was run, running it.
 
+mod laboratory;
 mod live;
 mod record;
 mod submission;
 
-pub(crate) use live::{Bench, grade_live, observe};
+pub(crate) use laboratory::{Laboratory, grade_all};
+pub(crate) use live::{Bench, observe};
 pub(crate) use record::read_environment;
-pub(crate) use submission::{Submission, from_files, from_reference, from_workspace};
+pub(crate) use submission::{from_files, from_reference, from_workspace};

@@ -1,18 +1,17 @@
 //! `labctl check`: run, grade, report.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
 
 use crate::cli::args::{Check, ReportFormat};
-use crate::cli::check::{Bench, Submission, from_reference, from_workspace, grade_live, read_environment};
+use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::progress::Ledger;
-use crate::cli::{lab, output};
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
@@ -145,7 +144,8 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
     let ledger = found
         .as_ref()
         .map(|found| Ledger::begin(context, found, &exercises));
-    let (environment, graded) = grade_all(context, loaded, check, module, &exercises, &submission).await?;
+    let laboratory = Laboratory::prepare(context, loaded, &check.shape, module, &exercises).await?;
+    let (environment, graded) = grade_all(context, laboratory.as_ref(), &exercises, &submission).await?;
     if let Some(ledger) = ledger {
         ledger.finish(context, &graded);
     }
@@ -185,63 +185,4 @@ fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a
     let mut exercises: Vec<_> = chosen.into_iter().map(|(_, exercise)| exercise).collect();
     exercises.sort_by_key(|exercise| order(exercise));
     Ok((module, exercises))
-}
-
-/// Grades one submission's exercises, each in a guest of its own where it needs one.
-pub(super) async fn grade_all(
-    context: &Context,
-    loaded: &Loaded,
-    check: &Check,
-    module: &Module,
-    exercises: &[&Exercise],
-    submission: &Submission,
-) -> Result<(Option<crate::grade::results::Environment>, Vec<GradedExercise>), Failure> {
-    let mut shared = None;
-    let mut environment = None;
-    let mut graded = Vec::new();
-    for exercise in exercises {
-        if !exercise.is_live() {
-            let mut evidence = Evidence::new(&exercise.full_name(), &submission.seed);
-            evidence.answers = submission.answers(exercise.id.as_str());
-            let result = grade(exercise, &evidence)?;
-            graded.push(GradedExercise {
-                result,
-                duration_ms: 0,
-                run_dir: None,
-            });
-            continue;
-        }
-        if shared.is_none() {
-            let host = lab::host(context, &check.shape).await?;
-            let mut ready = lab::ready(context, loaded, module, check.shape.kernel.as_deref(), &[]).await?;
-            lab::refuse_unfit(exercise, &ready.kernel.kernel)?;
-            let compiler = lab::equip(&mut ready, &loaded.course.tool_modules).await?;
-            shared = Some((host, BTreeMap::from([(Vec::new(), ready)]), compiler));
-        }
-        let Some((host, by_layers, compiler)) = &mut shared else {
-            continue;
-        };
-        let Some(plain) = by_layers.get(&Vec::new()) else {
-            continue;
-        };
-        lab::refuse_unfit(exercise, &plain.kernel.kernel)?;
-        if !by_layers.contains_key(&exercise.layers) {
-            let ready = lab::with_layers(loaded, module, plain, &exercise.layers).await?;
-            by_layers.insert(exercise.layers.clone(), ready);
-        }
-        let Some(ready) = by_layers.get(&exercise.layers) else {
-            continue;
-        };
-        let bench = Bench {
-            context,
-            host,
-            ready,
-            compiler,
-            submission,
-        };
-        let (one, seen) = grade_live(&bench, exercise).await?;
-        graded.push(one);
-        environment = environment.or(seen);
-    }
-    Ok((environment, graded))
 }

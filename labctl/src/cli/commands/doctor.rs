@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::accel::{HostKvm, Kvm, kvm};
 use crate::cli::args::Format;
+use crate::cli::capacity::memory_available;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -191,12 +192,7 @@ fn store(context: &Context) -> Finding {
 }
 
 fn memory() -> Finding {
-    let available = fs_err::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(kib << 10)
-    });
-    match available {
+    match memory_available() {
         Some(bytes) if bytes < MEMORY_NEEDED => finding(
             "memory",
             Weight::Limited,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use fs_err as fs;
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::check::grade_all;
-use crate::cli::args::{Check, Format, Lint, ReportFormat};
-use crate::cli::check::from_files;
+use crate::cli::args::{Format, Lint};
+use crate::cli::capacity::guests_at_once;
+use crate::cli::check::{Laboratory, from_files, grade_all};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
@@ -176,8 +176,6 @@ fn is_inconclusive(item: &Item) -> bool {
     item.state == State::NotRun && [LIVE, REFERENCE, FRESH].contains(&item.name)
 }
 
-/// Each guest takes some hundred megabytes.
-const MOST_AT_ONCE: usize = 8;
 const LIVE: &str = "mutants-live";
 const REFERENCE: &str = "solution-passes";
 const FRESH: &str = "skeleton-fails";
@@ -201,17 +199,18 @@ async fn in_guests(
             })
             .collect());
     }
-    // An exercise's guests wait as much as they compute: one exercise for each processor keeps all of them busy.
-    let at_once = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_AT_ONCE);
+    let memory = chosen.iter().map(|one| one.module.vm.memory_mib).max();
+    let at_once = guests_at_once(memory.unwrap_or_default());
+    let quiet = context.with_warnings_only();
+    let quiet = &quiet;
     let runs = live_ones.map(|(module, exercise)| async move {
+        let laboratory = Laboratory::prepare(context, loaded, &lint.shape, module, &[exercise]).await?;
         let guests = Guests {
             context,
-            loaded,
+            quiet,
             module,
             exercise,
-            check: as_check(lint),
+            laboratory,
         };
         guests.all().await
     });
@@ -225,23 +224,11 @@ async fn in_guests(
 /// The runs of one exercise.
 struct Guests<'a> {
     context: &'a Context,
-    loaded: &'a Loaded,
+    /// What the runs themselves are told to.
+    quiet: &'a Context,
     module: &'a Module,
     exercise: &'a Exercise,
-    check: Check,
-}
-
-/// Runs are those of `check`.
-fn as_check(lint: &Lint) -> Check {
-    Check {
-        exercises: Vec::new(),
-        shape: lint.shape.clone(),
-        workspace: None,
-        reference: true,
-        from: None,
-        seed: None,
-        format: ReportFormat::Human,
-    }
+    laboratory: Option<Laboratory>,
 }
 
 impl Guests<'_> {
@@ -317,15 +304,8 @@ impl Guests<'_> {
         let name = self.exercise.full_name();
         self.context.events.note(format!("     lint  {name}: {what}"));
         let submission = from_files(files, LESSON_SEED)?;
-        let (_, graded) = grade_all(
-            self.context,
-            self.loaded,
-            &self.check,
-            self.module,
-            &[self.exercise],
-            &submission,
-        )
-        .await?;
+        let laboratory = self.laboratory.as_ref();
+        let (_, graded) = grade_all(self.quiet, laboratory, &[self.exercise], &submission).await?;
         let nothing = || Failure::new(Exit::Bug, format!("{name} was not graded"));
         graded.into_iter().next().ok_or_else(nothing)
     }
