@@ -200,6 +200,11 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Check an exercise again at every save, and show what that has changed.
+    ///
+    /// A guest is kept ready for the next save. Keys: h for the next hint, n for the next exercise that is not passed
+    /// yet, r to run again, q to quit.
+    Watch(Watch),
     /// Run something of the course in a guest of its own: `facts` asks the kernel about the lesson's claims.
     Run {
         /// `facts` or `MODULE/facts`.
@@ -303,6 +308,20 @@ pub struct Check {
     /// For people, for programs, or for CI.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The exercise; by default the first of the workspace that is not passed yet.
+    pub exercise: Option<String>,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// The workspace; by default the one found upward from here.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Look at the files twice a second: where this host is not told of changes, as in a folder shared with another.
+    #[arg(long)]
+    pub poll: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod settings;
 mod ui;
+mod watch;
 
 pub use args::Cli;
 pub use exit::Exit;

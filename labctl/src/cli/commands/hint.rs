@@ -25,22 +25,7 @@ pub(super) fn run(
                 .hint(format!("one of: {}", ids.join(", "))),
         );
     };
-    let Some(workspace) = course::workspace(context, workspace)? else {
-        return Err(
-            Failure::new(Exit::Usage, "there is no workspace here").hint(format!(
-                "`labctl init {}` makes one; --workspace DIR names one",
-                module.id
-            )),
-        );
-    };
-    if workspace.workspace.module != module.id.as_str() {
-        let what = format!(
-            "{} is a workspace of {}",
-            workspace.dir.display(),
-            workspace.workspace.module
-        );
-        return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
-    }
+    let workspace = course::workspace_of(context, workspace, module)?;
     let hint = climb(context, module, exercise, &workspace)?;
     let settings = &context.settings;
     let text = match format {
