@@ -26,6 +26,13 @@ Exit status:
   130  interrupted
 `exec` and `ssh` end with the status of the program in the guest.";
 
+const WATCH_KEYS: &str = "\
+Keys:
+  h  the next hint
+  n  the next exercise that is not passed yet
+  r  run again
+  q  quit";
+
 /// What every verb takes.
 #[derive(Debug, Args)]
 pub struct Global {
@@ -201,9 +208,7 @@ pub enum Command {
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
     /// Check an exercise again at every save, and show what that has changed.
-    ///
-    /// A guest is kept ready for the next save. Keys: h for the next hint, n for the next exercise that is not passed
-    /// yet, r to run again, q to quit.
+    #[command(after_help = WATCH_KEYS)]
     Watch(Watch),
     /// Run something of the course in a guest of its own: `facts` asks the kernel about the lesson's claims.
     Run {

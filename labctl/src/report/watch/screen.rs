@@ -53,12 +53,19 @@ impl Screen<'_> {
     /// Lines that each end with a line break, and fit into `size` as far as that is possible.
     #[must_use]
     pub fn render(&self, size: Size, colour: bool) -> String {
-        let above = match self.results {
-            Some(results) => report(results, size.columns, colour),
-            None => self.heading(size.columns, colour),
-        };
         let below = self.below(size.columns, colour);
         let room = size.rows.saturating_sub(rows(&below, size.columns));
+        let above = match self.results {
+            Some(results) => {
+                let whole = report(results, size.columns, colour);
+                if rows(&whole, size.columns) > room {
+                    without_passed(results, size.columns, colour)
+                } else {
+                    whole
+                }
+            }
+            None => self.heading(size.columns, colour),
+        };
         let mut text = cut(&above, room, size.columns);
         text.push_str(&below);
         text
@@ -85,7 +92,9 @@ impl Screen<'_> {
             text.push_str(&page.into_string());
         }
         if let Some(given) = self.hint {
-            text.push('\n');
+            if text.len() > 1 {
+                text.push('\n');
+            }
             text.push_str(&hint::human(given, columns, colour));
         }
         let mut page = Page::new(columns, colour);
@@ -119,6 +128,36 @@ fn report(results: &Results, columns: usize, colour: bool) -> String {
         quote: QUOTE,
     };
     human::render(results, &options).trim_end().to_owned() + "\n"
+}
+
+/// The report on what is left to do, and in a line how much is not.
+fn without_passed(results: &Results, columns: usize, colour: bool) -> String {
+    let mut left = results.clone();
+    let mut passed = 0;
+    for exercise in &mut left.exercises {
+        let all = exercise.result.checks.len();
+        exercise
+            .result
+            .checks
+            .retain(|check| check.verdict != Verdict::Passed);
+        passed += all - exercise.result.checks.len();
+    }
+    let mut text = report(&left, columns, colour);
+    if passed > 0 {
+        let style = verdict_style(Verdict::Passed);
+        let mut page = Page::new(columns, colour);
+        page.line(&format!(
+            "  {}        {passed} checks",
+            page.styled("passed", style)
+        ));
+        // After the two lines that name the exercise.
+        let at = text
+            .match_indices('\n')
+            .nth(1)
+            .map_or(text.len(), |(at, _)| at + 1);
+        text.insert_str(at, &page.into_string());
+    }
+    text
 }
 
 /// What has changed since the check before.
