@@ -1,5 +1,6 @@
 //! A program at a terminal of its own, and somebody in front of it.
 
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -29,9 +30,14 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `command` as the foreground of a new terminal.
+    /// Starts `command` as the foreground of a new terminal. Of the environment it gets what `command` says, and
+    /// `inherited`.
     #[expect(clippy::disallowed_methods, reason = "the program under test")]
-    pub(crate) fn start(command: &Command, columns: u16, rows: u16) -> Self {
+    pub(crate) fn start(
+        command: &Command,
+        inherited: impl IntoIterator<Item = (OsString, OsString)>,
+        (columns, rows): (u16, u16),
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -46,6 +52,8 @@ impl Terminal {
             .arg(command.get_program())
             .args(command.get_args())
             .env_clear()
+            .env_clear()
+            .envs(inherited)
             .env("TERM", "xterm-256color")
             .envs(
                 command

@@ -32,7 +32,7 @@ fn watch(shell: &Shell, args: &[&str]) -> Terminal {
 fn watch_at(shell: &Shell, args: &[&str], term: &str, columns: u16, rows: u16) -> Terminal {
     let mut command = shell.course_command(&[&["watch"], args].concat());
     command.current_dir(shell.here("copies")).env("TERM", term);
-    Terminal::start(&command, columns, rows)
+    Terminal::start(&command, [], (columns, rows))
 }
 
 /// Waits for a screen on which all of `wanted` can be read at once; returns what can be read.
