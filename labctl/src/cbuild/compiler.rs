@@ -19,7 +19,7 @@ use crate::event::Events;
 use crate::sandbox::{Bubblewrap, Finished, Limit, Limits, Outcome, Sandbox, SandboxError, Stream};
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::Cancel;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{LazyToolchain, OpenError};
 
 /// Why nothing could be said about the sources. Never the student's doing.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,8 @@ pub enum CompileError {
         #[source]
         source: io::Error,
     },
+    #[error("there is no compiler")]
+    Toolchain(#[source] OpenError),
     #[error("`{name}` cannot be the name of a module or program")]
     BadName { name: String },
     #[error("the source file `{path}` of `{name}` is not in the workspace")]
@@ -58,7 +60,7 @@ impl CompileError {
 #[derive(Debug, Clone)]
 pub struct Compiler {
     pub bubblewrap: Bubblewrap,
-    pub toolchain: Toolchain,
+    pub toolchain: LazyToolchain,
     pub store: Store,
     /// Wall-clock time for one compilation; 60 s is some thirty times what the lesson's modules take.
     pub budget: Duration,
@@ -66,6 +68,11 @@ pub struct Compiler {
 }
 
 impl Compiler {
+    /// A sandbox on the toolchain, with nothing bound yet.
+    pub(super) fn sandbox(&self) -> Result<Sandbox, CompileError> {
+        Ok(self.toolchain.get().map_err(CompileError::Toolchain)?.sandbox())
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits::for_compile(Deadline::after(self.budget))
     }

@@ -58,7 +58,7 @@ impl Compiler {
         dir: &Path,
         cancel: &Cancel,
     ) -> Result<Attempt, CompileError> {
-        let sandbox = sandbox(&self.toolchain.sandbox(), tree, dir);
+        let sandbox = sandbox(&self.sandbox()?, tree, dir);
         let limits = self.limits();
         let mut attempt = Attempt::default();
         let mut left: Vec<&ModuleSpec> = modules.iter().collect();

@@ -58,8 +58,7 @@ impl Compiler {
     fn link(&self, programs: &[ProgramSpec], dir: &Path, cancel: &Cancel) -> Result<Attempt, CompileError> {
         fs::create_dir(dir.join(OUT)).map_err(CompileError::io("make the output folder"))?;
         let sandbox = self
-            .toolchain
-            .sandbox()
+            .sandbox()?
             .writable(dir, WORKSPACE)
             .workdir(WORKSPACE);
         let limits = self.limits();

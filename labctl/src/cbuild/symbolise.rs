@@ -76,7 +76,7 @@ impl Compiler {
             path: ko.display().to_string(),
             source,
         })?;
-        let sandbox = self.toolchain.sandbox().read_only(ko, MODULE);
+        let sandbox = self.sandbox()?.read_only(ko, MODULE);
         let limits = self.limits();
         let mut resolved = Vec::new();
         for place in places {

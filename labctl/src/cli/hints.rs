@@ -67,7 +67,6 @@ plain! {
     std::io::Error => Exit::Host,
     serde_json::Error => Exit::Bug,
     InstanceError => Exit::Host,
-    CompileError => Exit::Inconclusive,
     SourceError => Exit::Invalid,
     LockError => Exit::Invalid,
     ResolveError => Exit::Invalid,
@@ -187,8 +186,24 @@ impl From<TypesError> for Failure {
     }
 }
 
+impl From<CompileError> for Failure {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Toolchain(why) => match why.downcast::<PrepareError>() {
+                Ok(why) => (*why).into(),
+                Err(why) => failed(Exit::Inconclusive, &*why),
+            },
+            error => failed(Exit::Inconclusive, &error),
+        }
+    }
+}
+
 impl From<PrepareError> for Failure {
     fn from(error: PrepareError) -> Self {
+        let error = match error {
+            PrepareError::Compile(error @ CompileError::Toolchain(_)) => return error.into(),
+            error => error,
+        };
         match &error {
             PrepareError::Fetch { source, .. } => Self::fetch(&error, source),
             PrepareError::Store(StoreError::Cancelled)

@@ -22,7 +22,7 @@ use crate::kernel::{
 use crate::sandbox::Bubblewrap;
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::Cancel;
-use crate::toolchain::{PackageFile, Toolchain, ToolchainError};
+use crate::toolchain::{LazyToolchain, PackageFile, Toolchain, ToolchainError};
 use crate::vm::Disk;
 
 /// Wall-clock time for one compilation of a student's sources; some thirty times what the lesson's take.
@@ -180,28 +180,45 @@ impl Preparation {
             .map_err(failed)
     }
 
-    /// The compiler for a kernel's modules and for programs.
+    /// The compiler for a kernel's modules and for programs. One that is there already is looked at when something has
+    /// to be compiled.
     ///
     /// # Errors
     /// Those of fetching and unpacking.
     pub fn compiler(&self, kernel: &PreparedKernel) -> Result<Compiler, PrepareError> {
-        let packages = KernelPackages::of(&kernel.lock, &self.store).toolchain;
-        let id = Toolchain::id_of(&packages).to_string();
-        let packages = match self.store.get(Bucket::Roots, &id) {
-            Ok(Some(_)) => packages,
-            Ok(None) | Err(StoreError::Damaged { .. }) => {
-                let lock = self.fetched("the toolchain", &kernel.lock.only(&[TOOLCHAIN_SET]))?;
-                KernelPackages::of(&lock, &self.store).toolchain
-            }
-            Err(error) => return Err(error.into()),
+        let id = Toolchain::id_of(&KernelPackages::of(&kernel.lock, &self.store).toolchain);
+        let toolchain = if self.store.has(Bucket::Roots, &id.to_string()) {
+            let (preparation, lock) = (self.clone(), kernel.lock.clone());
+            LazyToolchain::new(id, move || Ok(preparation.toolchain(&lock)?))
+        } else {
+            self.toolchain(&kernel.lock)?.into()
         };
         Ok(Compiler {
             bubblewrap: self.bubblewrap.clone(),
-            toolchain: Toolchain::open(&self.store, &packages, &self.events, &self.cancel)?,
+            toolchain,
             store: self.store.clone(),
             budget: COMPILE,
             events: self.events.clone(),
         })
+    }
+
+    fn toolchain(&self, lock: &LockFile) -> Result<Toolchain, PrepareError> {
+        let packages = KernelPackages::of(lock, &self.store).toolchain;
+        let id = Toolchain::id_of(&packages).to_string();
+        let packages = match self.store.get(Bucket::Roots, &id) {
+            Ok(Some(_)) => packages,
+            Ok(None) | Err(StoreError::Damaged { .. }) => {
+                let lock = self.fetched("the toolchain", &lock.only(&[TOOLCHAIN_SET]))?;
+                KernelPackages::of(&lock, &self.store).toolchain
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Toolchain::open(
+            &self.store,
+            &packages,
+            &self.events,
+            &self.cancel,
+        )?)
     }
 
     /// The image with the named layers, for this kernel; together they can be booted.

@@ -108,6 +108,11 @@ impl Store {
         self.root.join("staging")
     }
 
+    /// Whether there is such an entry, without a look at its files.
+    pub fn has(&self, bucket: Bucket, id: &str) -> bool {
+        self.path(bucket, id).is_dir()
+    }
+
     /// The finished entry, when it is there and whole. A damaged one is removed and reported by name.
     ///
     /// # Errors

@@ -14,10 +14,13 @@ use qapi::qmp::{
     migrate_set_capabilities, query_migrate,
 };
 use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 
 use super::instance::{InstanceDir, InstanceError};
 use super::machine::Vm;
 use super::qmp::{Qmp, QmpError};
+use super::wire::QmpEvent;
 use crate::deadline::Deadline;
 use crate::supervise::Cancel;
 
@@ -45,6 +48,8 @@ pub enum ThawError {
     Qmp(#[from] QmpError),
     #[error("cannot tell the guest the time")]
     Tell(#[source] io::Error),
+    #[error("the machine did not go on in time")]
+    TimedOut,
 }
 
 fn leave_memory_in_its_file() -> migrate_set_capabilities {
@@ -110,7 +115,14 @@ impl Vm {
 /// Has a QEMU that was started with `-incoming defer` read the state from its standard output, see
 /// [`QemuProcess::spawn`](super::process::QemuProcess). The guest goes on by itself once that is done; a state that cannot
 /// be read ends QEMU.
-pub(super) async fn thaw(qmp: &Qmp, dir: &InstanceDir, deadline: Deadline) -> Result<(), ThawError> {
+///
+/// Returns when it does go on: what is sent to the guest before that is lost, and is sent again only after seconds.
+pub(super) async fn thaw(
+    qmp: &Qmp,
+    dir: &InstanceDir,
+    reports: &mut mpsc::UnboundedReceiver<QmpEvent>,
+    deadline: Deadline,
+) -> Result<(), ThawError> {
     qmp.execute(leave_memory_in_its_file(), deadline).await?;
     // Waiting for it when it goes on: the clock of its memory stopped when it was frozen.
     let clock = Clock {
@@ -123,5 +135,12 @@ pub(super) async fn thaw(qmp: &Qmp, dir: &InstanceDir, deadline: Deadline) -> Re
         exit_on_error: None,
     };
     qmp.execute(from_stdout, deadline).await?;
-    Ok(())
+    loop {
+        match timeout_at(deadline.instant().into(), reports.recv()).await {
+            Ok(Some(QmpEvent::Resumed)) => return Ok(()),
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(QmpError::Closed.into()),
+            Err(_) => return Err(ThawError::TimedOut),
+        }
+    }
 }

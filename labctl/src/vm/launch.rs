@@ -112,7 +112,7 @@ async fn start_once(
     })?;
     record.process = process.record();
     record.write(dir)?;
-    let (report, reports) = mpsc::unbounded_channel();
+    let (report, mut reports) = mpsc::unbounded_channel();
     let qmp = tokio::select! {
         exit = process.exited() => return Err(LaunchError::Died(QemuProcess::death(exit, dir))),
         () = cancel.requested() => return Err(end(&process, LaunchError::Cancelled).await),
@@ -136,10 +136,15 @@ async fn start_once(
     if let Err(error) = qmp.version().check() {
         return Err(end(&process, error.into()).await);
     }
-    if state.is_some()
-        && let Err(error) = freeze::thaw(&qmp, dir, deadline).await
-    {
-        return Err(end(&process, LaunchError::Thaw(error)).await);
+    if state.is_some() {
+        let thawed = tokio::select! {
+            exit = process.exited() => return Err(LaunchError::Died(QemuProcess::death(exit, dir))),
+            () = cancel.requested() => return Err(end(&process, LaunchError::Cancelled).await),
+            thawed = freeze::thaw(&qmp, dir, &mut reports, deadline) => thawed,
+        };
+        if let Err(error) = thawed {
+            return Err(end(&process, LaunchError::Thaw(error)).await);
+        }
     }
     Vm::assemble(qmp, process, dir.clone(), record, reports, events).map_err(LaunchError::Watch)
 }

@@ -237,7 +237,7 @@ fn sources_that_never_end_are_stopped() {
 fn a_program_is_static_and_its_errors_are_the_students() {
     let Some(bench) = bench() else { return };
     // The packages' own scripts, which make such links, are never run.
-    let compiler = fs::read_link(bench.compiler.toolchain.root().join("usr/bin/cc")).unwrap();
+    let compiler = fs::read_link(bench.compiler.toolchain.get().unwrap().root().join("usr/bin/cc")).unwrap();
     assert_eq!(compiler.to_str(), Some("gcc"));
     let built = bench.program("#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n");
     assert!(built.is_success(), "{}", built.log);
