@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::embedded;
-use crate::spec::course::{COURSE_FILE, Course, Module};
+use crate::spec::course::{COURSE_FILE, Course, Module, Wanted};
 use crate::spec::files::CourseFiles;
 use crate::spec::workspace::{WORKSPACE_FILE, Workspace};
 
@@ -46,8 +46,38 @@ pub(crate) fn files(context: &Context) -> Result<(Option<PathBuf>, CourseFiles),
 
 /// Finds, reads and checks the course.
 pub(crate) fn load(context: &Context) -> Result<Loaded, Failure> {
-    let (dir, files) = files(context)?;
-    let course = Course::load(&files).map_err(|errors| {
+    check(files(context)?, None)
+}
+
+/// The same, without its exercises. A name that is none of its modules' is left to the whole course to explain.
+pub(crate) fn load_modules(context: &Context, named: Option<&str>) -> Result<Loaded, Failure> {
+    let found = check(files(context)?, Some(&|_, _| false))?;
+    if named.is_none_or(|name| found.course.module(name).is_ok()) {
+        return Ok(found);
+    }
+    load(context)
+}
+
+/// The same, with no other exercises than those that `names` stand for. A name that stands for none is left to the whole
+/// course to explain.
+pub(crate) fn load_named(context: &Context, names: &[String]) -> Result<Loaded, Failure> {
+    let wanted = |module: &str, exercise: &str| {
+        names.iter().any(|name| {
+            name == module || name == exercise || name.split_once('/') == Some((module, exercise))
+        })
+    };
+    let found = check(files(context)?, Some(&wanted))?;
+    if names.iter().all(|name| found.course.find(name).is_ok()) {
+        return Ok(found);
+    }
+    load(context)
+}
+
+fn check(
+    (dir, files): (Option<PathBuf>, CourseFiles),
+    wanted: Option<&Wanted<'_>>,
+) -> Result<Loaded, Failure> {
+    let course = Course::load_some(&files, wanted).map_err(|errors| {
         let place = dir
             .as_ref()
             .map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string());

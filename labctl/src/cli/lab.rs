@@ -181,7 +181,7 @@ pub(crate) async fn boot_owned(
     layers: &[String],
     what: &str,
 ) -> Result<Lab, Failure> {
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, module)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let host = host(context, shape).await?;
     let mut ready = ready(context, &loaded, module, shape.kernel.as_deref(), layers).await?;

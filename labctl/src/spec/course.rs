@@ -108,6 +108,15 @@ impl Course {
     /// # Errors
     /// Every mistake in any of its files, each with file, line and column.
     pub fn load(files: &CourseFiles) -> Result<Self, SpecErrors> {
+        Self::load_some(files, None)
+    }
+
+    /// Reads and checks the modules, but of their exercises only those whose module and id are `wanted`: most of the
+    /// time that a course takes goes into its rules. Facts and mutants come with all exercises only.
+    ///
+    /// # Errors
+    /// Every mistake in what is read.
+    pub fn load_some(files: &CourseFiles, wanted: Option<&Wanted<'_>>) -> Result<Self, SpecErrors> {
         let missing = |file: &str, what: &str| SpecError {
             file: file.to_owned(),
             line: 1,
@@ -122,6 +131,7 @@ impl Course {
         let mut loader = Loader {
             files,
             source: &source,
+            wanted,
             errors: Vec::new(),
         };
         let values = |list: Vec<Spanned<String>>| list.into_iter().map(|item| item.value).collect::<Vec<_>>();
@@ -223,9 +233,13 @@ impl Module {
     }
 }
 
+/// Whether an exercise, by its module and its id, is to be read.
+pub type Wanted<'a> = dyn Fn(&str, &str) -> bool + 'a;
+
 struct Loader<'a> {
     files: &'a CourseFiles,
     source: &'a Source,
+    wanted: Option<&'a Wanted<'a>>,
     errors: Vec<SpecError>,
 }
 
@@ -245,7 +259,9 @@ impl Loader<'_> {
             ..around.clone()
         };
         let mut exercises = Vec::new();
-        for name in &raw.exercises {
+        let wanted = |name: &&Spanned<String>| self.wanted.is_none_or(|wanted| wanted(&id.value, &name.value));
+        let wanted: Vec<_> = raw.exercises.iter().filter(wanted).collect();
+        for name in wanted {
             exercises.extend(self.exercise(&folder, name, &module_id, &around));
         }
         let exercise_folder = format!("{folder}exercises/");
@@ -268,7 +284,10 @@ impl Loader<'_> {
         } else {
             Vec::new()
         };
-        let survey = self.survey(&folder, &module_id, &around);
+        let survey = match self.wanted {
+            None => self.survey(&folder, &module_id, &around),
+            Some(_) => None,
+        };
         let vm = self.vm(&raw.vm);
         Some(Module {
             id: module_id,

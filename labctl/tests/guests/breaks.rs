@@ -218,9 +218,9 @@ fn a_disk_that_is_full_of_guests_is_called_by_its_name() {
     bed.ok(&["kernel", "build", KERNEL[1]]);
     let small = tempfile::tempdir().unwrap();
     let inner = bed.command(&["exec", "--fresh", "module7", KERNEL[0], KERNEL[1], "--", "true"]);
-    // A file system of 1 MiB, in a namespace that ends with the command.
+    // A file system of 64 KiB, in a namespace that ends with the command.
     let output = crate::bed::command("bwrap")
-        .args(["--dev-bind", "/", "/", "--size", "1048576", "--tmpfs"])
+        .args(["--dev-bind", "/", "/", "--size", "65536", "--tmpfs"])
         .arg(small.path())
         .arg("--")
         .arg(inner.get_program())

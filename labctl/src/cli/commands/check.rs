@@ -23,7 +23,11 @@ use crate::spec::exercise::{Exercise, LESSON_SEED};
 
 pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure> {
     context.reap()?;
-    let loaded = course::load(context)?;
+    let loaded = if check.from.is_some() || check.exercises.is_empty() {
+        course::load(context)?
+    } else {
+        course::load_named(context, &check.exercises)?
+    };
     let results = match &check.from {
         Some(run) => again(context, &loaded, run)?,
         None => anew(context, &loaded, &check).await?,

@@ -17,7 +17,7 @@ pub(super) async fn run(context: &Context, command: ImageCommand) -> Result<Exit
 }
 
 async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Failure> {
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, None)?;
     let recipe = ImageRecipe::read(&loaded.files, name)?;
     let lock = recipe.lock(&loaded.files)?;
     let preparation = lab::preparation(context)?;
@@ -34,7 +34,7 @@ async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Fail
 }
 
 fn list(context: &Context, format: Format) -> Result<Exit, Failure> {
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, None)?;
     let mut images = Vec::new();
     for name in recipe_names(&loaded.files, "images", "image.yaml") {
         let recipe = ImageRecipe::read(&loaded.files, &name)?;

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, command: KernelCommand) -> Result<Exi
 }
 
 async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Failure> {
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, None)?;
     let recipe = KernelRecipe::read(&loaded.files, name)?;
     let lock = recipe.lock(&loaded.files)?;
     let preparation = lab::preparation(context)?;
@@ -61,7 +61,7 @@ async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Fail
 }
 
 fn list(context: &Context, format: Format) -> Result<Exit, Failure> {
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, None)?;
     let store = context.store()?;
     let mut listed = Vec::new();
     for name in recipe_names(&loaded.files, "kernels", "kernel.yaml") {

@@ -15,7 +15,7 @@ pub(super) async fn run(
     layers: &[String],
 ) -> Result<Exit, Failure> {
     context.reap()?;
-    let loaded = course::load(context)?;
+    let loaded = course::load_modules(context, module)?;
     let module = course::choose_module(context, &loaded.course, module)?;
     let name = module.id.as_str();
     let root = context.settings.instances_dir();
