@@ -57,10 +57,7 @@ impl Compiler {
 
     fn link(&self, programs: &[ProgramSpec], dir: &Path, cancel: &Cancel) -> Result<Attempt, CompileError> {
         fs::create_dir(dir.join(OUT)).map_err(CompileError::io("make the output folder"))?;
-        let sandbox = self
-            .sandbox()?
-            .writable(dir, WORKSPACE)
-            .workdir(WORKSPACE);
+        let sandbox = self.sandbox()?.writable(dir, WORKSPACE).workdir(WORKSPACE);
         let limits = self.limits();
         let mut attempt = Attempt::default();
         for program in programs {

@@ -259,7 +259,8 @@ impl Loader<'_> {
             ..around.clone()
         };
         let mut exercises = Vec::new();
-        let wanted = |name: &&Spanned<String>| self.wanted.is_none_or(|wanted| wanted(&id.value, &name.value));
+        let wanted =
+            |name: &&Spanned<String>| self.wanted.is_none_or(|wanted| wanted(&id.value, &name.value));
         let wanted: Vec<_> = raw.exercises.iter().filter(wanted).collect();
         for name in wanted {
             exercises.extend(self.exercise(&folder, name, &module_id, &around));

@@ -84,8 +84,15 @@ fn a_guest_waits_and_is_replaced_when_it_dies() {
     terminal.until("src/send_trace.c changed, checking");
     terminal.until("failed (was passed) send_trace-builds");
     terminal.until("a guest is ready");
-    fs::write(&source, good).unwrap();
+    // A save while something is checked: that is given up, and what was saved last is judged.
+    fs::write(&source, format!("{good}\n/* new */\n")).unwrap();
+    terminal.until("src/send_trace.c changed, checking");
+    fs::write(&source, format!("{good}\n/* newer */\n")).unwrap();
+    terminal.until("src/send_trace.c changed, checking");
     terminal.until("passed (was failed) send_trace-builds");
+    terminal.until("a guest is ready");
+    fs::write(&source, good).unwrap();
+    terminal.until("nothing has changed");
     // Another exercise, whose guest has other tools, takes the place of this one's.
     terminal.until("a guest is ready");
     terminal.press("n");

@@ -24,6 +24,21 @@ pub(in crate::cli) struct Subject<'a> {
     pub(in crate::cli) shape: &'a Shape,
 }
 
+/// Finds or makes what a live exercise needs. What comes of it goes on using `context`, which has to last as long.
+pub(super) async fn prepare(
+    context: &Context,
+    subject: Subject<'_>,
+) -> Result<Option<Rc<Laboratory>>, Failure> {
+    let Subject {
+        loaded,
+        module,
+        exercise,
+        shape,
+    } = subject;
+    let prepared = Laboratory::prepare(context, loaded, shape, module, &[exercise]).await?;
+    Ok(prepared.map(Rc::new))
+}
+
 /// The surroundings of a round. Its request to stop is its own, and that of the whole command.
 #[derive(Clone)]
 pub(super) struct Round {
@@ -55,18 +70,6 @@ impl Round {
         let (context, laboratory) = (self.quiet.clone(), laboratory.clone());
         let guest = async move { laboratory.guest(&context, exercise).await };
         Warm::starting(guest.boxed_local(), self.aloud.cancel.clone())
-    }
-
-    /// Finds or makes what live exercises need.
-    pub(super) async fn prepare(&self, subject: Subject<'_>) -> Result<Option<Rc<Laboratory>>, Failure> {
-        let Subject {
-            loaded,
-            module,
-            exercise,
-            shape,
-        } = subject;
-        let prepared = Laboratory::prepare(&self.aloud, loaded, shape, module, &[exercise]).await?;
-        Ok(prepared.map(Rc::new))
     }
 
     /// Grades what was read from the workspace, and remembers the result.

@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures::future::LocalBoxFuture;
@@ -24,7 +25,7 @@ use super::canvas::Canvas;
 use super::choice::next;
 use super::inbox::{Inbox, News};
 use super::keys::Key;
-use super::round::{Round, Subject, Work};
+use super::round::{Round, Subject, Work, prepare};
 use super::shown::{NextGuest, Shown};
 use super::warm::{Turn, Warm};
 use crate::cli::check::{Graded, Laboratory, from_workspace};
@@ -36,6 +37,7 @@ use crate::cli::ladder::climb;
 use crate::cli::output;
 use crate::cli::progress::{Progress, inputs};
 use crate::digest::Digest;
+use crate::event::Events;
 use crate::grade::results::Results;
 use crate::report;
 use crate::spec::exercise::Exercise;
@@ -51,12 +53,16 @@ pub(in crate::cli) async fn run(
     found: Found,
     poll: bool,
 ) -> Result<Exit, Failure> {
-    // What takes long the first time is shown as by every command.
-    let laboratory = Round::new(context, context.events.clone())
-        .prepare(subject)
-        .await?;
+    // What takes long the first time is shown as by every command; there is no screen yet.
+    let screen = Arc::new(OnceLock::<Events>::new());
+    let (before, after) = (context.events.clone(), screen.clone());
+    let events = Events::new(move |event| after.get().unwrap_or(&before).emit(event));
+    let lasting = Rc::new(context.with(events, context.cancel.child()));
+    let laboratory = prepare(&lasting, subject).await?;
     context.ui.clear();
-    let mut session = Session::begin(context, subject, found, laboratory, poll)?;
+    let mut session = Session::begin(context, subject, found, poll, lasting)?;
+    session.laboratory = laboratory;
+    drop(screen.set(session.events()));
     let end = session.go().await;
     session.finish().await;
     match end {
@@ -72,6 +78,8 @@ struct Session<'a> {
     inbox: Inbox,
     canvas: Canvas,
     shown: Shown,
+    /// The surroundings of the laboratory, which outlives rounds.
+    lasting: Rc<Context>,
     laboratory: Option<Rc<Laboratory>>,
     round: Round,
     warm: Warm<'a>,
@@ -108,8 +116,8 @@ impl<'a> Session<'a> {
         context: &'a Context,
         subject: Subject<'a>,
         found: Found,
-        laboratory: Option<Rc<Laboratory>>,
         poll: bool,
+        lasting: Rc<Context>,
     ) -> Result<Self, Failure> {
         let inbox = Inbox::open(context, &found, poll, context.settings.keys)?;
         let canvas = Canvas::new(&context.settings);
@@ -136,7 +144,8 @@ impl<'a> Session<'a> {
             inbox,
             canvas,
             shown,
-            laboratory,
+            lasting,
+            laboratory: None,
             round,
             warm,
             replaced: 0,
@@ -190,6 +199,7 @@ impl<'a> Session<'a> {
     /// Ends whatever runs, in order.
     async fn finish(mut self) {
         self.round.give_up();
+        self.lasting.cancel.request();
         if let Some(work) = self.work.take() {
             work.done.await;
         }
@@ -205,13 +215,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn new_round(&mut self) {
-        let events = if self.canvas.redraws() {
+    /// Where work tells what it does.
+    fn events(&self) -> Events {
+        if self.canvas.redraws() {
             self.inbox.events()
         } else {
             self.context.events.clone()
-        };
-        self.round = Round::new(self.context, events);
+        }
+    }
+
+    fn new_round(&mut self) {
+        self.round = Round::new(self.context, self.events());
         self.warm = self.round.nobody();
     }
 
@@ -225,6 +239,10 @@ impl<'a> Session<'a> {
     }
 
     fn saved(&mut self, at: Instant) {
+        if self.pending.is_some() {
+            // It will read the files as they are by then.
+            return;
+        }
         let now = self.look();
         let changed: Vec<&str> = now
             .iter()
@@ -245,6 +263,9 @@ impl<'a> Session<'a> {
             return self.start(goal);
         }
         self.round.give_up();
+        if goal.exercise.id != self.subject.exercise.id {
+            self.lasting.cancel.request();
+        }
         self.shown.begin(&goal.why);
         self.pending = Some(goal);
     }
@@ -259,6 +280,7 @@ impl<'a> Session<'a> {
             let left = std::mem::replace(&mut self.warm, nobody);
             self.leaving.push(left.end().boxed_local());
             self.new_round();
+            self.lasting = Rc::new(self.context.with(self.events(), self.context.cancel.child()));
         }
         self.shown.begin(&goal.why);
         if !self.canvas.redraws() {
@@ -287,9 +309,10 @@ impl<'a> Session<'a> {
         let guest = self.warm.take();
         self.shown.guest = NextGuest::None;
         let (round, subject, known) = (self.round.clone(), self.subject, self.laboratory.clone());
+        let lasting = self.lasting.clone();
         let done = async move {
             let laboratory = match known {
-                None if subject.exercise.is_live() => round.prepare(subject).await,
+                None if subject.exercise.is_live() => prepare(&lasting, subject).await,
                 known => Ok(known),
             };
             let laboratory = match laboratory {
@@ -396,6 +419,7 @@ impl<'a> Session<'a> {
     fn next(&mut self) -> io::Result<()> {
         let progress = Progress::read(self.context, &self.found.dir);
         let Subject { module, exercise, .. } = self.subject;
+        let exercise = self.pending.as_ref().map_or(exercise, |goal| goal.exercise);
         match next(&module.exercises, exercise, |other| progress.passed(other)) {
             Some(exercise) => self.start_instead(Goal {
                 why: "checking".to_owned(),
