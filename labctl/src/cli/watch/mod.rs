@@ -13,6 +13,7 @@ mod debounce;
 mod folder;
 mod inbox;
 mod keys;
+mod replies;
 mod round;
 mod session;
 mod shown;

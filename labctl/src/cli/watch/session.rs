@@ -22,7 +22,6 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::canvas::Canvas;
-use super::choice::next;
 use super::inbox::{Inbox, News};
 use super::keys::Key;
 use super::round::{Round, Subject, Work, prepare};
@@ -33,13 +32,9 @@ use crate::cli::context::Context;
 use crate::cli::course::{self, Found};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::ladder::climb;
-use crate::cli::output;
-use crate::cli::progress::{Progress, inputs};
+use crate::cli::progress::inputs;
 use crate::digest::Digest;
 use crate::event::Events;
-use crate::grade::results::Results;
-use crate::report;
 use crate::spec::exercise::Exercise;
 use crate::spec::workspace::WORKSPACE_FILE;
 
@@ -71,13 +66,13 @@ pub(in crate::cli) async fn run(
     }
 }
 
-struct Session<'a> {
-    context: &'a Context,
-    subject: Subject<'a>,
-    found: Found,
+pub(super) struct Session<'a> {
+    pub(super) context: &'a Context,
+    pub(super) subject: Subject<'a>,
+    pub(super) found: Found,
     inbox: Inbox,
-    canvas: Canvas,
-    shown: Shown,
+    pub(super) canvas: Canvas,
+    pub(super) shown: Shown,
     /// The surroundings of the laboratory, which outlives rounds.
     lasting: Rc<Context>,
     laboratory: Option<Rc<Laboratory>>,
@@ -86,7 +81,7 @@ struct Session<'a> {
     replaced: u32,
     work: Option<Doing<'a>>,
     /// What is done next, once the work at hand has been given up.
-    pending: Option<Goal<'a>>,
+    pub(super) pending: Option<Goal<'a>>,
     /// Guests that nobody waits for any more.
     leaving: FuturesUnordered<LocalBoxFuture<'a, ()>>,
     /// The files that the last check was about.
@@ -105,10 +100,10 @@ struct Done {
 }
 
 /// A check to come.
-struct Goal<'a> {
-    why: String,
-    since: Instant,
-    exercise: &'a Exercise,
+pub(super) struct Goal<'a> {
+    pub(super) why: String,
+    pub(super) since: Instant,
+    pub(super) exercise: &'a Exercise,
 }
 
 impl<'a> Session<'a> {
@@ -258,7 +253,7 @@ impl<'a> Session<'a> {
     }
 
     /// Starts `goal`, after what is being done has been given up: it is about something that is not there any more.
-    fn start_instead(&mut self, goal: Goal<'a>) {
+    pub(super) fn start_instead(&mut self, goal: Goal<'a>) {
         if self.work.is_none() {
             return self.start(goal);
         }
@@ -352,29 +347,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn verdict(&mut self, graded: Graded, since: Instant) -> io::Result<()> {
-        if let Some(failure) = &graded.failure {
-            self.problem(failure);
-        }
-        let results = Results {
-            course: self.subject.loaded.course.name.clone(),
-            module: self.subject.module.id.to_string(),
-            seed: self.found.workspace.seed.clone(),
-            // It is the same every time.
-            environment: None,
-            exercises: vec![graded.exercise],
-        };
-        let took = since.elapsed();
-        let (columns, colour) = self.canvas.style();
-        let mut text = report::watch::outcome(&results, took, columns, colour);
-        self.shown.verdict(results, took);
-        if let Some(changes) = &self.shown.changes {
-            text.push_str(&report::watch::changes(changes, columns, colour));
-        }
-        text.push('\n');
-        self.canvas.say(&text)
-    }
-
     fn warm_up(&mut self) {
         if let Some(laboratory) = &self.laboratory {
             self.warm = self.round.warm_up(laboratory, self.subject.exercise);
@@ -392,46 +364,5 @@ impl<'a> Session<'a> {
             self.replaced += 1;
             self.warm_up();
         }
-    }
-
-    fn problem(&mut self, failure: &Failure) {
-        if self.canvas.redraws() {
-            self.shown.problem = Some(failure.render(false));
-        } else {
-            self.context.ui.clear();
-            output::error(failure, self.context.settings.colour);
-        }
-    }
-
-    fn hint(&mut self) -> io::Result<()> {
-        let Subject { module, exercise, .. } = self.subject;
-        match climb(self.context, module, exercise, &self.found) {
-            Ok(hint) => {
-                let (columns, colour) = self.canvas.style();
-                self.canvas.say(&report::hint::human(&hint, columns, colour))?;
-                self.shown.hint = Some(hint);
-            }
-            Err(failure) => self.problem(&failure),
-        }
-        Ok(())
-    }
-
-    fn next(&mut self) -> io::Result<()> {
-        let progress = Progress::read(self.context, &self.found.dir);
-        let Subject { module, exercise, .. } = self.subject;
-        let exercise = self.pending.as_ref().map_or(exercise, |goal| goal.exercise);
-        match next(&module.exercises, exercise, |other| progress.passed(other)) {
-            Some(exercise) => self.start_instead(Goal {
-                why: "checking".to_owned(),
-                since: Instant::now(),
-                exercise,
-            }),
-            None => {
-                let text = format!("every other exercise of {} is passed", module.id);
-                self.canvas.say(&format!("{text}\n"))?;
-                self.shown.warn(text);
-            }
-        }
-        Ok(())
     }
 }
