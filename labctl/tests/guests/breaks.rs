@@ -196,11 +196,15 @@ fn whatever_is_damaged_in_the_store_is_named_and_made_again() {
         let path = stored(&bed, bucket, name);
         let good = fs::read(&path).unwrap();
         flip_a_byte(&path);
+        let bad = fs::read(&path).unwrap();
         let output = bed.labctl(&fresh);
         assert_eq!(output.stdout, b"it runs\n", "{name}: {}", explain(&output));
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(&format!("is damaged: `{name}`")), "{name}: {said}");
-        assert!(fs::read(&path).unwrap() == good, "{name} was not made again");
+        let again = fs::read(&path).unwrap();
+        // No two boots end in the same bytes; everything else is reproducible.
+        let is_again = if bucket == "templates" { again != bad } else { again == good };
+        assert!(is_again, "{name} was not made again");
     }
     // Of a toolchain's thousands of files, too.
     let cc = stored(&bed, "roots", "root/usr/bin/x86_64-linux-gnu-gcc-14");
@@ -218,9 +222,9 @@ fn a_disk_that_is_full_of_guests_is_called_by_its_name() {
     bed.ok(&["kernel", "build", KERNEL[1]]);
     let small = tempfile::tempdir().unwrap();
     let inner = bed.command(&["exec", "--fresh", "module7", KERNEL[0], KERNEL[1], "--", "true"]);
-    // A file system of 64 KiB, in a namespace that ends with the command.
+    // A file system with no room for two logs, in a namespace that ends with the command.
     let output = crate::bed::command("bwrap")
-        .args(["--dev-bind", "/", "/", "--size", "65536", "--tmpfs"])
+        .args(["--dev-bind", "/", "/", "--size", "24576", "--tmpfs"])
         .arg(small.path())
         .arg("--")
         .arg(inner.get_program())
