@@ -288,6 +288,9 @@ impl<'a> Session<'a> {
             Err(failure) => {
                 self.shown.end();
                 self.problem(&failure);
+                if self.warm.is_empty() {
+                    self.warm_up();
+                }
             }
         }
     }

@@ -46,6 +46,10 @@ impl<'a> Warm<'a> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.slot, Slot::Empty)
+    }
+
     /// Completes with the next change; may be given up at any time.
     pub(super) async fn turn(&mut self) -> Turn {
         loop {
