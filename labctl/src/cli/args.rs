@@ -26,6 +26,13 @@ Exit status:
   130  interrupted
 `exec` and `ssh` end with the status of the program in the guest.";
 
+const WATCH_KEYS: &str = "\
+Keys:
+  h  the next hint
+  n  the next exercise that is not passed yet
+  r  run again
+  q  quit";
+
 /// What every verb takes.
 #[derive(Debug, Args)]
 pub struct Global {
@@ -200,6 +207,9 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Check an exercise again at every save, and show what that has changed.
+    #[command(after_help = WATCH_KEYS)]
+    Watch(Watch),
     /// Run something of the course in a guest of its own: `facts` asks the kernel about the lesson's claims.
     Run {
         /// `facts` or `MODULE/facts`.
@@ -332,6 +342,20 @@ pub struct Bench {
     /// For people, or for programs.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The exercise; by default the first of the workspace that is not passed yet.
+    pub exercise: Option<String>,
+    #[command(flatten)]
+    pub shape: Shape,
+    /// The workspace; by default the one found upward from here.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Look at the files twice a second: where this host is not told of changes, as in a folder shared with another.
+    #[arg(long)]
+    pub poll: bool,
 }
 
 #[derive(Debug, Args)]

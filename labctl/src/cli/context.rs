@@ -33,15 +33,21 @@ impl Context {
     /// The same surroundings, in which only warnings are told: for work of which there are several at once.
     pub(crate) fn with_warnings_only(&self) -> Self {
         let events = self.events.clone();
+        let warnings = Events::new(move |event| {
+            if matches!(event, Event::Warning { .. }) {
+                events.emit(event);
+            }
+        });
+        self.with(warnings, self.cancel.clone())
+    }
+
+    /// The same surroundings, in which others are told, and which can be asked to stop alone.
+    pub(crate) fn with(&self, events: Events, cancel: Cancel) -> Self {
         Self {
             settings: self.settings.clone(),
             ui: self.ui.clone(),
-            events: Events::new(move |event| {
-                if matches!(event, Event::Warning { .. }) {
-                    events.emit(event);
-                }
-            }),
-            cancel: self.cancel.clone(),
+            events,
+            cancel,
         }
     }
 

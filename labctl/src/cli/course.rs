@@ -156,6 +156,31 @@ pub(crate) fn workspace(context: &Context, asked: Option<&Path>) -> Result<Optio
     Ok(Some(Found { dir, workspace }))
 }
 
+/// The workspace `asked` for, else the one at or above the current folder, which has to be one of `module`.
+pub(crate) fn workspace_of(
+    context: &Context,
+    asked: Option<&Path>,
+    module: &Module,
+) -> Result<Found, Failure> {
+    let Some(found) = workspace(context, asked)? else {
+        return Err(
+            Failure::new(Exit::Usage, "there is no workspace here").hint(format!(
+                "`labctl init {}` makes one; --workspace DIR names one",
+                module.id
+            )),
+        );
+    };
+    if found.workspace.module != module.id.as_str() {
+        let what = format!(
+            "{} is a workspace of {}",
+            found.dir.display(),
+            found.workspace.module
+        );
+        return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
+    }
+    Ok(found)
+}
+
 /// The module asked for, else the workspace's, else the only one.
 pub(crate) fn choose_module<'a>(
     context: &Context,

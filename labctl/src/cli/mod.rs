@@ -12,12 +12,14 @@ mod exit;
 mod failure;
 mod hints;
 mod lab;
+mod ladder;
 mod main;
 mod mirror;
 mod output;
 mod progress;
 mod settings;
 mod ui;
+mod watch;
 
 pub use args::Cli;
 pub use exit::Exit;

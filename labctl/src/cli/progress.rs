@@ -92,6 +92,13 @@ impl Progress {
         })
     }
 
+    /// The last check of `exercise` was passed.
+    pub(crate) fn passed(&self, exercise: &Exercise) -> bool {
+        let remembered = self.exercises.get(exercise.id.as_str());
+        let last = remembered.and_then(|remembered| remembered.last.as_ref());
+        last.is_some_and(|last| last.score.verdict == Verdict::Passed.as_str())
+    }
+
     pub(crate) fn write(&self, context: &Context) -> Result<(), Failure> {
         let path = file(context, &self.workspace);
         let folder = path.parent().unwrap_or(&path);
@@ -181,8 +188,8 @@ impl Ledger {
 }
 
 /// The files of a workspace that an exercise is judged by: its answers, the sources it builds with all headers, and
-/// its scripts.
-fn inputs(workspace: &Path, exercise: &Exercise) -> BTreeMap<String, String> {
+/// its scripts. By path; a digest each.
+pub(crate) fn inputs(workspace: &Path, exercise: &Exercise) -> BTreeMap<String, String> {
     let mut paths: Vec<String> = exercise
         .build
         .iter()

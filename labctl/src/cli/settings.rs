@@ -28,6 +28,10 @@ pub(crate) struct Settings {
     pub(crate) proxies: Proxies,
     pub(crate) colour: bool,
     pub(crate) mode: Mode,
+    /// Results go to a terminal on which something can be drawn over.
+    pub(crate) redraws: bool,
+    /// Somebody may be at the keyboard.
+    pub(crate) keys: bool,
     /// The kind of terminal, for the guest's programs.
     pub(crate) term: String,
     /// Columns of the terminal that results go to; 100 without one.
@@ -70,6 +74,8 @@ impl Settings {
                 Colour::Never => false,
             },
             mode,
+            redraws: stdout_is_terminal && !dumb && global.color != Colour::Never,
+            keys: std::io::stdin().is_terminal(),
             term: env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()),
             width,
         })

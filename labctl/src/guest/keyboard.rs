@@ -8,13 +8,18 @@ use tokio::sync::mpsc;
 /// The host's input, read by a thread of its own: the descriptor is shared with the user's shell and must not be
 /// made non-blocking. The thread waits for the input *or* for the end of this value, so that it never outlives it in
 /// a `read` that nobody can interrupt.
-pub(super) struct Keyboard {
+#[derive(Debug)]
+pub struct Keyboard {
     pieces: mpsc::Receiver<io::Result<Vec<u8>>>,
     _stops_when_closed: io::PipeWriter,
 }
 
 impl Keyboard {
-    pub(super) fn new(input: OwnedFd) -> io::Result<Self> {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// No thread or descriptor is left.
+    pub fn new(input: OwnedFd) -> io::Result<Self> {
         let (closed, stops_when_closed) = io::pipe()?;
         let (sender, pieces) = mpsc::channel(4);
         std::thread::Builder::new()
@@ -27,7 +32,10 @@ impl Keyboard {
     }
 
     /// The next piece; empty at the end.
-    pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub async fn read(&mut self) -> io::Result<Vec<u8>> {
         self.pieces.recv().await.unwrap_or(Ok(Vec::new()))
     }
 }

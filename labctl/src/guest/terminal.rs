@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{isatty, tcgetwinsize};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +16,7 @@ use super::exec::{ExecError, Outcome};
 use super::keyboard::Keyboard;
 use super::pump::signal_text;
 use super::session::{Guest, LossCause};
+use super::terminal_mode::TerminalMode;
 use crate::supervise::{Cancel, Cancelled};
 
 /// The three streams of a person or a script on the host.
@@ -61,32 +62,6 @@ impl HostTerminal {
     }
 }
 
-/// A terminal in raw mode, which it leaves when this is dropped, whatever the reason.
-struct RawMode {
-    terminal: OwnedFd,
-    before: Termios,
-}
-
-impl RawMode {
-    fn enter(terminal: &OwnedFd) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(terminal, OptionalActions::Now, &raw)?;
-        Ok(Self {
-            terminal: terminal.try_clone()?,
-            before,
-        })
-    }
-}
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        // Nothing can be done about a terminal that is gone.
-        tcsetattr(&self.terminal, OptionalActions::Now, &self.before).ok();
-    }
-}
-
 impl Guest {
     /// Hands the terminal to `command`, or to a login shell, until that ends. If the input is a terminal, the guest
     /// gets one too, of kind `term` and of the same size at all times, and every key goes to the guest except for
@@ -124,7 +99,7 @@ impl Guest {
             return Err(ExecError::Lost(self.lost().await).into());
         }
         let _raw = if interactive {
-            Some(RawMode::enter(&host.input)?)
+            Some(TerminalMode::raw(&host.input)?)
         } else {
             None
         };

@@ -87,8 +87,8 @@ pub fn human(hint: &Hint, columns: usize, colour: bool) -> String {
         return page.into_string();
     }
     let about = match (&hint.check, &hint.mistake) {
-        (Some(check), Some(mistake)) => format!("  {check}: {mistake}"),
-        (Some(check), None) => format!("  {check}"),
+        (Some(check), Some(mistake)) => format!("  {}: {}", safe::line(check), safe::line(mistake)),
+        (Some(check), None) => format!("  {}", safe::line(check)),
         _ => String::new(),
     };
     page.line(&format!("{bold}{about}"));

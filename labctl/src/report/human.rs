@@ -239,7 +239,7 @@ impl Columns {
     }
 }
 
-fn verdict_style(verdict: Verdict) -> Style {
+pub(super) fn verdict_style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Passed => AnsiColor::Green,
         Verdict::Partial | Verdict::Invalid => AnsiColor::Yellow,

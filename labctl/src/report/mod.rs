@@ -15,4 +15,5 @@ mod safe;
 #[cfg(test)]
 mod sample;
 pub mod svg;
+pub mod watch;
 mod wrap;

@@ -34,6 +34,16 @@ impl Cancel {
         Self::default()
     }
 
+    /// A flag of its own that this one raises, too: for work that may be given up alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            orderly: self.orderly.child_token(),
+            hard: self.hard.child_token(),
+            level: Arc::default(),
+        }
+    }
+
     /// Raises the flag by one level, as one more signal does, and returns the level it now stands at.
     pub fn request(&self) -> Reason {
         if self.level.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -107,6 +117,21 @@ mod tests {
         cancel.request();
         let error = reader.read(&mut byte).unwrap_err();
         assert!(error.get_ref().unwrap().is::<Cancelled>());
+    }
+
+    #[test]
+    fn a_child_ends_alone_or_with_its_parent() {
+        let parent = Cancel::new();
+        let (one, other) = (parent.child(), parent.child());
+        one.request();
+        assert_eq!((one.check(), parent.check()), (Err(Cancelled), Ok(())));
+        assert_eq!(other.check(), Ok(()));
+        parent.request();
+        assert_eq!(other.check(), Err(Cancelled));
+        // What was given up already can still be killed with everything else.
+        assert!(!one.hard.is_cancelled());
+        parent.request();
+        assert!(one.hard.is_cancelled() && other.hard.is_cancelled());
     }
 
     #[tokio::test]

@@ -203,7 +203,11 @@ fn whatever_is_damaged_in_the_store_is_named_and_made_again() {
         assert!(said.contains(&format!("is damaged: `{name}`")), "{name}: {said}");
         let again = fs::read(&path).unwrap();
         // No two boots end in the same bytes; everything else is reproducible.
-        let is_again = if bucket == "templates" { again != bad } else { again == good };
+        let is_again = if bucket == "templates" {
+            again != bad
+        } else {
+            again == good
+        };
         assert!(is_again, "{name} was not made again");
     }
     // Of a toolchain's thousands of files, too.

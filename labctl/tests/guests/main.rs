@@ -13,7 +13,14 @@ mod grading;
 mod images;
 mod journey;
 mod leaves;
+#[path = "../it/cli/pty.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of the command line, which use all of it"
+)]
+mod pty;
 mod store;
+mod watching;
 mod workbench;
 
 /// Says why a test is skipped. Where that must not be, it is a failure.

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
-use super::live::{Bench, grade_live};
+use super::live::{Arriving, Bench, Graded, grade_live};
 use super::submission::Submission;
 use crate::cbuild::Compiler;
 use crate::cli::args::Shape;
 use crate::cli::capacity::guests_at_once;
 use crate::cli::context::Context;
 use crate::cli::course::Loaded;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::lab::{self, Ready};
+use crate::cli::output;
 use crate::event::{Stage, Unit};
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
 use crate::grade::results::{Environment, GradedExercise};
-use crate::session::Host;
+use crate::session::{Host, Lab};
 use crate::spec::course::Module;
 use crate::spec::exercise::Exercise;
 use crate::store::Store;
@@ -76,20 +78,43 @@ impl Laboratory {
         self.compiler.store = store;
     }
 
-    fn bench<'a>(
-        &'a self,
-        context: &'a Context,
-        exercise: &Exercise,
-        submission: &'a Submission,
-    ) -> Option<Bench<'a>> {
-        Some(Bench {
-            context,
-            host: &self.host,
-            ready: self.by_layers.get(&exercise.layers)?,
-            compiler: &self.compiler,
-            submission,
-        })
+    /// What guests for `exercise` start from; `None` for one that nothing was prepared for.
+    fn ready(&self, exercise: &Exercise) -> Option<&Ready> {
+        self.by_layers
+            .get(&exercise.layers)
+            .filter(|_| exercise.is_live())
     }
+
+    /// Starts a guest for `exercise`.
+    pub(crate) async fn guest(&self, context: &Context, exercise: &Exercise) -> Result<Lab, Failure> {
+        let ready = self
+            .ready(exercise)
+            .ok_or_else(|| Failure::new(Exit::Bug, format!("{} was not prepared", exercise.id)))?;
+        lab::boot(context, &self.host, &ready.bootable, exercise.id.as_str()).await
+    }
+}
+
+/// Grades one exercise: a live one in `guest`, or in one that is started for it.
+pub(crate) async fn grade_one(
+    context: &Context,
+    laboratory: Option<&Laboratory>,
+    exercise: &Exercise,
+    submission: &Submission,
+    guest: Option<Arriving<'_>>,
+) -> Result<Graded, Failure> {
+    let prepared = laboratory.and_then(|laboratory| Some((laboratory, laboratory.ready(exercise)?)));
+    let Some((laboratory, ready)) = prepared else {
+        return on_paper(exercise, submission);
+    };
+    let bench = Bench {
+        context,
+        host: &laboratory.host,
+        ready,
+        compiler: &laboratory.compiler,
+        submission,
+    };
+    let guest = guest.unwrap_or_else(|| laboratory.guest(context, exercise).boxed_local());
+    grade_live(&bench, exercise, guest).await
 }
 
 /// Grades `exercises` in their order, live ones each in a guest of its own, as many at once as the host carries.
@@ -116,16 +141,14 @@ pub(crate) async fn grade_all(
         let (quiet, done) = (&quiet, &done);
         async move {
             let inner = if together { quiet } else { context };
-            let bench = laboratory
-                .filter(|_| exercise.is_live())
-                .and_then(|laboratory| laboratory.bench(inner, exercise, submission));
-            let graded = match bench {
-                Some(bench) => grade_live(&bench, exercise).await?,
-                None => (on_paper(exercise, submission)?, None),
-            };
+            let graded = grade_one(inner, laboratory, exercise, submission, None).await?;
+            if let Some(failure) = &graded.failure {
+                context.ui.clear();
+                output::error(failure, context.settings.colour);
+            }
             if together {
                 let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-                let note = format!("{} {}", exercise.id, graded.0.result.verdict);
+                let note = format!("{} {}", exercise.id, graded.exercise.result.verdict);
                 context
                     .events
                     .progress(Stage::Grade, count, Some(total), Unit::Steps, note);
@@ -135,22 +158,29 @@ pub(crate) async fn grade_all(
     });
     // All of them, whatever becomes of one: a future that is dropped cannot take its guest down in order.
     let graded: Vec<Result<_, Failure>> = futures::stream::iter(runs).buffered(at_once).collect().await;
-    let graded: Vec<(GradedExercise, Option<Environment>)> = graded.into_iter().collect::<Result<_, _>>()?;
+    let graded: Vec<Graded> = graded.into_iter().collect::<Result<_, _>>()?;
     if together {
         context
             .events
             .finished(Stage::Grade, format!("{total} exercises"));
     }
-    let environment = graded.iter().find_map(|(_, environment)| environment.clone());
-    Ok((environment, graded.into_iter().map(|(one, _)| one).collect()))
+    let environment = graded.iter().find_map(|graded| graded.environment.clone());
+    Ok((
+        environment,
+        graded.into_iter().map(|graded| graded.exercise).collect(),
+    ))
 }
 
-fn on_paper(exercise: &Exercise, submission: &Submission) -> Result<GradedExercise, Failure> {
+fn on_paper(exercise: &Exercise, submission: &Submission) -> Result<Graded, Failure> {
     let mut evidence = Evidence::new(&exercise.full_name(), &submission.seed);
     evidence.answers = submission.answers(exercise.id.as_str());
-    Ok(GradedExercise {
-        result: grade(exercise, &evidence)?,
-        duration_ms: 0,
-        run_dir: None,
+    Ok(Graded {
+        exercise: GradedExercise {
+            result: grade(exercise, &evidence)?,
+            duration_ms: 0,
+            run_dir: None,
+        },
+        environment: None,
+        failure: None,
     })
 }

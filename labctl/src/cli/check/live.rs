@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use fs_err as fs;
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 
 use super::record::write_environment;
 use super::submission::Submission;
@@ -12,7 +14,6 @@ use crate::cbuild::Compiler;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::lab::{self, Ready};
-use crate::cli::output;
 use crate::exercise::{self, Built, build, record};
 use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind, MemberLayout, StructLayout};
 use crate::grade::grade;
@@ -31,12 +32,24 @@ pub(crate) struct Bench<'a> {
     pub(crate) submission: &'a Submission,
 }
 
-/// Builds, boots, runs, collects and grades. A failure of the laboratory becomes the verdict `inconclusive`, and is
-/// told on stderr at once.
+/// A guest that is on its way, or waiting already.
+pub(crate) type Arriving<'a> = LocalBoxFuture<'a, Result<Lab, Failure>>;
+
+/// One exercise's result.
+pub(crate) struct Graded {
+    pub(crate) exercise: GradedExercise,
+    /// Absent when no guest was needed, or none came up.
+    pub(crate) environment: Option<Environment>,
+    /// What the laboratory failed at; the verdict is `inconclusive` then.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Builds, runs in `guest`, collects and grades. A failure of the laboratory becomes the verdict `inconclusive`.
 pub(crate) async fn grade_live(
     bench: &Bench<'_>,
     exercise: &Exercise,
-) -> Result<(GradedExercise, Option<Environment>), Failure> {
+    guest: Arriving<'_>,
+) -> Result<Graded, Failure> {
     let started = Instant::now();
     let nonce = format!("{:016x}", rand::random::<u64>());
     let context = bench.context;
@@ -51,24 +64,30 @@ pub(crate) async fn grade_live(
     evidence.answers = bench.submission.answers(exercise.id.as_str());
 
     let mut environment = None;
-    let ran = run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut environment).await;
+    let job = Job {
+        bench,
+        exercise,
+        nonce: &nonce,
+        run_dir: &run_dir,
+    };
+    let ran = job.run(guest, &mut evidence, &mut environment).await;
+    let mut told = None;
     if let Err(failure) = ran {
         if failure.exit() == crate::cli::exit::Exit::Interrupted || context.cancel.is_requested() {
             // Nothing was recorded that could be graded.
             drop(fs::remove_dir_all(run_dir.path()));
             return Err(failure);
         }
-        context.ui.clear();
         let failure = failure
             .logs(run_dir.path())
             .rerun(format!("labctl check {}", exercise.full_name()));
-        output::error(&failure, context.settings.colour);
         evidence.guest_lost.get_or_insert_with(|| GuestLost {
             kind: GuestLostKind::NeverReady,
             reason: failure.headline().to_owned(),
             student_fault: false,
             step: None,
         });
+        told = Some(failure);
     }
     let json = evidence
         .to_json()
@@ -84,12 +103,15 @@ pub(crate) async fn grade_live(
             fs::write(run_dir.chart(&figure.id), chart)?;
         }
     }
-    let graded = GradedExercise {
-        result,
-        duration_ms,
-        run_dir: Some(run_dir.path().display().to_string()),
-    };
-    Ok((graded, environment))
+    Ok(Graded {
+        exercise: GradedExercise {
+            result,
+            duration_ms,
+            run_dir: Some(run_dir.path().display().to_string()),
+        },
+        environment,
+        failure: told,
+    })
 }
 
 /// Runs an experiment that nobody is graded by.
@@ -103,7 +125,15 @@ pub(crate) async fn observe(bench: &Bench<'_>, exercise: &Exercise) -> Result<(E
     )?;
     let mut evidence = Evidence::new(&exercise.full_name(), &bench.submission.seed);
     evidence.draws = exercise.draw(&nonce);
-    run(bench, exercise, &nonce, &run_dir, &mut evidence, &mut None).await?;
+    let job = Job {
+        bench,
+        exercise,
+        nonce: &nonce,
+        run_dir: &run_dir,
+    };
+    let (context, bootable) = (bench.context, &bench.ready.bootable);
+    let guest = lab::boot(context, bench.host, bootable, exercise.id.as_str());
+    job.run(guest.boxed_local(), &mut evidence, &mut None).await?;
     let json = evidence
         .to_json()
         .map_err(|error| Failure::from_error(crate::cli::exit::Exit::Bug, &error))?;
@@ -111,76 +141,74 @@ pub(crate) async fn observe(bench: &Bench<'_>, exercise: &Exercise) -> Result<(E
     Ok((evidence, run_dir))
 }
 
-async fn run(
-    bench: &Bench<'_>,
-    exercise: &Exercise,
-    nonce: &str,
-    run_dir: &RunDir,
-    evidence: &mut Evidence,
-    environment: &mut Option<Environment>,
-) -> Result<(), Failure> {
-    let context = bench.context;
-    // The compiler and the boot are both mostly one process at a time: together they keep two cores busy.
-    let (built, booted) = tokio::join!(
-        compile(bench, exercise),
-        lab::boot(context, bench.host, &bench.ready.bootable, exercise.id.as_str())
-    );
-    let lab = match booted {
-        Ok(lab) => lab,
-        Err(failure) => {
-            if let Ok(built) = built {
-                evidence.builds = built.records;
-            }
-            return Err(failure);
-        }
-    };
-    *environment = Some(describe(bench, &lab));
-    let result = match built {
-        Ok(built) => {
-            evidence.builds = built.records.clone();
-            in_guest(bench, exercise, nonce, run_dir, evidence, &lab, &built).await
-        }
-        Err(failure) => Err(failure),
-    };
-    let keep_logs = result.is_err();
-    lab.end(&context.cancel, |dir| {
-        // After a failure of ours the guest's own account is all there is.
-        if keep_logs {
-            drop(fs::copy(dir.console_log(), run_dir.console()));
-            drop(fs::copy(dir.kmsg_log(), run_dir.kernel_log()));
-        }
-    })
-    .await;
-    result
+/// One run of one exercise.
+struct Job<'a> {
+    bench: &'a Bench<'a>,
+    exercise: &'a Exercise,
+    nonce: &'a str,
+    run_dir: &'a RunDir,
 }
 
-async fn in_guest(
-    bench: &Bench<'_>,
-    exercise: &Exercise,
-    nonce: &str,
-    run_dir: &RunDir,
-    evidence: &mut Evidence,
-    lab: &Lab,
-    built: &Built,
-) -> Result<(), Failure> {
-    let scripts = scripts(exercise, bench.submission, run_dir)?;
-    for (name, build) in &built.records {
-        fs::write(run_dir.build_log(name), &build.log)?;
+impl Job<'_> {
+    async fn run(
+        &self,
+        guest: Arriving<'_>,
+        evidence: &mut Evidence,
+        environment: &mut Option<Environment>,
+    ) -> Result<(), Failure> {
+        let bench = self.bench;
+        // The compiler and the boot are both mostly one process at a time: together they keep two cores busy.
+        let (built, booted) = tokio::join!(compile(bench, self.exercise), guest);
+        let lab = match booted {
+            Ok(lab) => lab,
+            Err(failure) => {
+                if let Ok(built) = built {
+                    evidence.builds = built.records;
+                }
+                return Err(failure);
+            }
+        };
+        *environment = Some(describe(bench, &lab));
+        let result = match built {
+            Ok(built) => {
+                evidence.builds = built.records.clone();
+                self.in_guest(evidence, &lab, &built).await
+            }
+            Err(failure) => Err(failure),
+        };
+        let keep_logs = result.is_err();
+        lab.end(&bench.context.cancel, |dir| {
+            // After a failure of ours the guest's own account is all there is.
+            if keep_logs {
+                drop(fs::copy(dir.console_log(), self.run_dir.console()));
+                drop(fs::copy(dir.kmsg_log(), self.run_dir.kernel_log()));
+            }
+        })
+        .await;
+        result
     }
-    let inputs = exercise::Bench {
-        exercise,
-        tools: &bench.ready.bootable.tools,
-        built,
-        compiler: bench.compiler,
-        scripts: &scripts,
-        nonce,
-        run_dir,
-        cancel: &bench.context.cancel,
-        events: &bench.context.events,
-    };
-    ask_kernel(bench, exercise, evidence).await?;
-    *evidence = record(lab, &inputs, evidence.clone()).await?;
-    Ok(())
+
+    async fn in_guest(&self, evidence: &mut Evidence, lab: &Lab, built: &Built) -> Result<(), Failure> {
+        let (bench, exercise, run_dir) = (self.bench, self.exercise, self.run_dir);
+        let scripts = scripts(exercise, bench.submission, run_dir)?;
+        for (name, build) in &built.records {
+            fs::write(run_dir.build_log(name), &build.log)?;
+        }
+        let inputs = exercise::Bench {
+            exercise,
+            tools: &bench.ready.bootable.tools,
+            built,
+            compiler: bench.compiler,
+            scripts: &scripts,
+            nonce: self.nonce,
+            run_dir,
+            cancel: &bench.context.cancel,
+            events: &bench.context.events,
+        };
+        ask_kernel(bench, exercise, evidence).await?;
+        *evidence = record(lab, &inputs, evidence.clone()).await?;
+        Ok(())
+    }
 }
 
 /// What the exercise asks of the kernel's own file rather than of the guest.

@@ -5,7 +5,7 @@ mod live;
 mod record;
 mod submission;
 
-pub(crate) use laboratory::{Laboratory, grade_all};
-pub(crate) use live::{Bench, observe};
+pub(crate) use laboratory::{Laboratory, grade_all, grade_one};
+pub(crate) use live::{Arriving, Bench, Graded, observe};
 pub(crate) use record::read_environment;
 pub(crate) use submission::{Submission, from_files, from_reference, from_workspace};

@@ -1,4 +1,4 @@
-//! `labctl hint`: the next rung of the ladder. What the last check recognised decides which ladder.
+//! `labctl hint`: the next rung of the ladder.
 
 use std::path::Path;
 
@@ -6,12 +6,9 @@ use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::progress::{Given, Progress, Remembered};
+use crate::cli::ladder::climb;
 use crate::cli::{course, output};
 use crate::report;
-use crate::report::hint::Hint;
-use crate::spec::course::Module;
-use crate::spec::exercise::Exercise;
 
 pub(super) fn run(
     context: &Context,
@@ -28,60 +25,8 @@ pub(super) fn run(
                 .hint(format!("one of: {}", ids.join(", "))),
         );
     };
-    let Some(workspace) = course::workspace(context, workspace)? else {
-        return Err(
-            Failure::new(Exit::Usage, "there is no workspace here").hint(format!(
-                "`labctl init {}` makes one; --workspace DIR names one",
-                module.id
-            )),
-        );
-    };
-    if workspace.workspace.module != module.id.as_str() {
-        let what = format!(
-            "{} is a workspace of {}",
-            workspace.dir.display(),
-            workspace.workspace.module
-        );
-        return Err(Failure::new(Exit::Usage, what).hint("name the right one with --workspace DIR"));
-    }
-    let mut progress = Progress::read(context, &workspace.dir);
-    let remembered = progress.exercises.entry(exercise.id.to_string()).or_default();
-    let ladder = ladder(module, exercise, remembered, &workspace.workspace.seed)?;
-    let rungs = match &remembered.hint {
-        Some(given) if given.about == ladder.about => given.rungs + 1,
-        _ => 1,
-    }
-    .min(ladder.rungs.len());
-    let changed = remembered
-        .last
-        .as_ref()
-        .map(|last| last.changed(&workspace.dir, exercise))
-        .unwrap_or_default();
-    let hint = Hint {
-        exercise: exercise.full_name(),
-        passed: remembered
-            .last
-            .as_ref()
-            .is_some_and(|last| last.score.verdict == "passed"),
-        check: ladder.check,
-        mistake: ladder.mistake,
-        title: ladder.title,
-        explanation: ladder.explanation,
-        text: rungs
-            .checked_sub(1)
-            .and_then(|index| ladder.rungs.get(index).cloned()),
-        number: rungs,
-        of: ladder.rungs.len(),
-        checked_at: remembered.last.as_ref().map(|last| last.at.clone()),
-        changed,
-    };
-    if !hint.passed {
-        remembered.hint = Some(Given {
-            about: ladder.about,
-            rungs,
-        });
-        progress.write(context)?;
-    }
+    let workspace = course::workspace_of(context, workspace, module)?;
+    let hint = climb(context, module, exercise, &workspace)?;
     let settings = &context.settings;
     let text = match format {
         Format::Json => report::hint::json(&hint)?,
@@ -89,64 +34,4 @@ pub(super) fn run(
     };
     output::result(&text)?;
     Ok(Exit::Done)
-}
-
-/// A ladder of hints, from a nudge to all but the answer.
-struct Ladder {
-    /// Changes when the student is stuck somewhere else.
-    about: String,
-    check: Option<String>,
-    mistake: Option<String>,
-    title: Option<String>,
-    explanation: Option<String>,
-    rungs: Vec<String>,
-}
-
-/// A mistake that the last check recognised has a ladder of its own; else the exercise's is climbed; else what the check
-/// said is said again.
-fn ladder(
-    module: &Module,
-    exercise: &Exercise,
-    remembered: &Remembered,
-    seed: &str,
-) -> Result<Ladder, Failure> {
-    let wrong = remembered.last.as_ref().map_or(&[][..], |last| &last.wrong);
-    if let Some((wrong, mistake)) = wrong
-        .iter()
-        .find_map(|wrong| Some((wrong, wrong.mistake.as_ref()?)))
-    {
-        let known = module.mistakes.get(mistake);
-        let rungs = match known {
-            Some(known) => known.hints.clone(),
-            None => wrong.help.iter().cloned().collect(),
-        };
-        return Ok(Ladder {
-            about: format!("{}: {mistake}", wrong.check),
-            check: Some(wrong.check.clone()),
-            mistake: Some(mistake.clone()),
-            title: Some(known.map_or_else(|| wrong.message.clone(), |known| known.title.clone())),
-            explanation: known.map(|known| known.explanation.clone()),
-            rungs,
-        });
-    }
-    let first = wrong.first();
-    let mut ladder = Ladder {
-        about: "the exercise".to_owned(),
-        check: first.map(|wrong| wrong.check.clone()),
-        mistake: None,
-        title: first.map(|wrong| wrong.message.clone()),
-        explanation: None,
-        rungs: Vec::new(),
-    };
-    let scope = exercise.variables(seed, &std::collections::BTreeMap::new())?;
-    for hint in &exercise.hints {
-        ladder.rungs.push(hint.render(&scope)?);
-    }
-    if ladder.rungs.is_empty()
-        && let Some(wrong) = first
-    {
-        ladder.about = wrong.check.clone();
-        ladder.rungs.extend(wrong.help.clone());
-    }
-    Ok(ladder)
 }

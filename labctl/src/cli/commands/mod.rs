@@ -24,6 +24,7 @@ mod ssh_config;
 mod status;
 mod target;
 mod up;
+mod watch;
 
 use super::args::Command;
 use super::context::Context;
@@ -72,6 +73,7 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
+        Command::Watch(watch) => watch::run(context, &watch).await,
         Command::Run { what, shape, format } => run::run(context, &what, &shape, format).await,
         Command::Hint {
             exercise,
