@@ -5,6 +5,7 @@
 mod cli;
 mod fake_ssh;
 mod guest;
+mod slurm;
 mod tidy;
 
 /// Says why a test is skipped. Where that must not be, it is a failure.
