@@ -13,6 +13,7 @@
 
 pub mod accel;
 pub mod apt;
+pub mod bundle;
 pub mod cbuild;
 pub mod cli;
 pub mod deadline;

@@ -49,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // One outside world each.
     ("supervise", &["deadline"]),
     ("store", &["digest", "supervise"]),
+    ("bundle", &["digest", "store", "supervise"]),
     ("apt", &["deadline", "digest", "event", "store", "supervise"]),
     ("sandbox", &["deadline", "event", "supervise"]),
     (
