@@ -452,6 +452,36 @@ pub enum Part {
     Staging,
 }
 
+#[derive(Debug, Args)]
+pub struct CacheExport {
+    /// The module.
+    #[arg(long = "for", value_name = "MODULE")]
+    pub module: String,
+    /// These kernels of those that the module runs on, instead of its own.
+    #[arg(long = "kernel", value_name = "NAME")]
+    pub kernels: Vec<String>,
+    /// Also every package that kernels and images are made from, so that they can be made again there.
+    #[arg(long)]
+    pub with_packages: bool,
+    /// For people, or for programs.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// The file to write, such as `module7.tar.zst`.
+    pub bundle: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CacheImport {
+    /// The file that `labctl cache export` wrote.
+    pub bundle: PathBuf,
+    /// The digest that `labctl cache export` printed: refuse any other file.
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<crate::digest::Digest>,
+    /// For people, or for programs.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum CacheCommand {
     /// List what the store holds, what it takes on the disk, and when it was last used.
@@ -478,6 +508,10 @@ pub enum CacheCommand {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Pack everything that a module needs into one file, for hosts without a network.
+    Export(CacheExport),
+    /// Unpack such a file into the store, once every byte of it was checked.
+    Import(CacheImport),
     /// Read everything again and name what is damaged.
     Verify {
         /// Only these parts.

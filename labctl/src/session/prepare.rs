@@ -202,7 +202,7 @@ impl Preparation {
         })
     }
 
-    fn toolchain(&self, lock: &LockFile) -> Result<Toolchain, PrepareError> {
+    pub(super) fn toolchain(&self, lock: &LockFile) -> Result<Toolchain, PrepareError> {
         let packages = KernelPackages::of(lock, &self.store).toolchain;
         let id = Toolchain::id_of(&packages).to_string();
         let packages = match self.store.get(Bucket::Roots, &id) {
@@ -284,7 +284,7 @@ impl Preparation {
         })
     }
 
-    fn layer(
+    pub(super) fn layer(
         &self,
         recipe: &ImageRecipe,
         lock: &LockFile,
