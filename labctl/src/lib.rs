@@ -32,6 +32,7 @@ pub mod sandbox;
 pub mod session;
 pub mod spec;
 pub mod store;
+pub mod substitute;
 pub mod supervise;
 pub mod toolchain;
 pub mod vm;

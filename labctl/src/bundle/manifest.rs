@@ -93,15 +93,19 @@ impl Listed {
         format!("{}/{}", self.bucket, self.id)
     }
 
-    /// The first path that one has and the other has not, or has otherwise.
-    pub fn first_difference<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+    /// How many paths one or the other has, and those that one has and the other has not, or has otherwise.
+    pub fn compare<'a>(&'a self, other: &'a Self) -> (usize, Vec<&'a str>) {
         let index = |listed: &'a Self| -> BTreeMap<&'a str, &'a Kind> {
             let items = listed.items.iter();
             items.map(|item| (item.path.as_str(), &item.kind)).collect()
         };
         let (own, others) = (index(self), index(other));
         let paths: BTreeSet<&str> = own.keys().chain(others.keys()).copied().collect();
-        paths.into_iter().find(|path| own.get(path) != others.get(path))
+        let count = paths.len();
+        let differing = paths
+            .into_iter()
+            .filter(|path| own.get(path) != others.get(path));
+        (count, differing.collect())
     }
 
     fn check(&self) -> Result<(), BundleError> {

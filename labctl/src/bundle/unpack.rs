@@ -129,9 +129,9 @@ fn own(entry: &Listed, bucket: Bucket, store: &Store, cancel: &Cancel) -> Result
         Err(error) => return Err(error.into()),
     };
     match describe(bucket, entry.id, "", &own, &|_| {}, cancel) {
-        Ok(own) => Ok(Own::Whole(match own.first_difference(entry) {
+        Ok(own) => Ok(Own::Whole(match own.compare(entry).1.first() {
             None => Fate::Kept,
-            Some(path) => Fate::Differs(path.to_owned()),
+            Some(path) => Fate::Differs((*path).to_owned()),
         })),
         Err(BundleError::Store(StoreError::Damaged { .. })) => Ok(Own::Damaged),
         Err(error) => Err(error),

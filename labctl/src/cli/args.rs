@@ -1,8 +1,12 @@
 //! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
 
+mod cache;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use cache::{CacheCommand, DigestOf, Export, Import, Luggage, Part};
 
 /// Reproducible QEMU labs for Linux kernel courses.
 #[derive(Debug, Parser)]
@@ -63,6 +67,20 @@ pub struct Global {
     /// Make a package that the mirror no longer has an error, instead of taking its successor.
     #[arg(long, global = true)]
     pub locked: bool,
+    /// A folder, a server or `github:OWNER/REPOSITORY@TAG` with kernels and images ready-made, instead of those in the
+    /// configuration file; several, or separated by commas.
+    #[arg(
+        long = "substitute",
+        env = "LABCTL_SUBSTITUTES",
+        global = true,
+        value_name = "URL|DIR",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub substitutes: Vec<String>,
+    /// Make everything here.
+    #[arg(long, global = true)]
+    pub no_substitutes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -427,99 +445,6 @@ pub enum ImageCommand {
     },
     /// List the course's images and whether they are built.
     Ls {
-        /// For people, or for programs.
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
-}
-
-/// A part of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Part {
-    /// Packages as downloaded.
-    Debs,
-    /// Unpacked packages that compilers and other tools run in.
-    Roots,
-    /// Built or unpacked kernels.
-    Kernels,
-    /// Initramfs archives and tool layers.
-    Images,
-    /// Compiled modules and programs.
-    Artefacts,
-    /// Frozen guests.
-    Templates,
-    /// What is being made, or was interrupted and can be resumed.
-    Staging,
-}
-
-#[derive(Debug, Args)]
-pub struct CacheExport {
-    /// The module.
-    #[arg(long = "for", value_name = "MODULE")]
-    pub module: String,
-    /// These kernels of those that the module runs on, instead of its own.
-    #[arg(long = "kernel", value_name = "NAME")]
-    pub kernels: Vec<String>,
-    /// Also every package that kernels and images are made from, so that they can be made again there.
-    #[arg(long)]
-    pub with_packages: bool,
-    /// For people, or for programs.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-    /// The file to write, such as `module7.tar.zst`.
-    pub bundle: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct CacheImport {
-    /// The file that `labctl cache export` wrote.
-    pub bundle: PathBuf,
-    /// The digest that `labctl cache export` printed: refuse any other file.
-    #[arg(long, value_name = "HEX")]
-    pub sha256: Option<crate::digest::Digest>,
-    /// For people, or for programs.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum CacheCommand {
-    /// List what the store holds, what it takes on the disk, and when it was last used.
-    Ls {
-        /// Only these parts, and then every entry of them.
-        #[arg(value_enum, value_name = "PART")]
-        parts: Vec<Part>,
-        /// For people, or for programs.
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
-    /// Remove what was not used for a while. What this course's locks name, what a guest or another labctl uses stays.
-    Gc {
-        /// The time without use after which an entry goes: `30d`, `12h`, `0s`.
-        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
-        older_than: std::time::Duration,
-        /// Only in these parts of the store.
-        #[arg(long = "bucket", value_enum, value_name = "PART")]
-        parts: Vec<Part>,
-        /// Say what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-        /// For people, or for programs.
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
-    /// Pack everything that a module needs into one file, for hosts without a network.
-    Export(CacheExport),
-    /// Unpack such a file into the store, once every byte of it was checked.
-    Import(CacheImport),
-    /// Read everything again and name what is damaged.
-    Verify {
-        /// Only these parts.
-        #[arg(value_enum, value_name = "PART")]
-        parts: Vec<Part>,
-        /// Remove what is damaged; it is made again when it is needed.
-        #[arg(long)]
-        repair: bool,
         /// For people, or for programs.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,

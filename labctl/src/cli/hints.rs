@@ -244,6 +244,7 @@ impl From<PrepareError> for Failure {
         };
         match &error {
             PrepareError::Fetch { source, .. } => Self::fetch(&error, source),
+            PrepareError::Bundle(BundleError::Cancelled(_)) => interrupted(),
             PrepareError::Store(StoreError::Cancelled)
             | PrepareError::Toolchain(
                 ToolchainError::Cancelled(_) | ToolchainError::Store(StoreError::Cancelled),

@@ -38,6 +38,9 @@ pub struct Portable {
     pub id: Digest,
     /// For people.
     pub what: String,
+    /// The folders of the descriptions whose locks decide it alone, such as `kernels/lab-6.12`. An initramfs has none, as
+    /// labctl's own program is in it.
+    pub locked_by: BTreeSet<String>,
 }
 
 /// What is asked for.
@@ -68,7 +71,7 @@ impl Preparation {
             kernels.insert(name.as_str(), kernel);
         }
         self.carry_image(luggage, &image, &image_lock, &kernels, &mut found)?;
-        Ok(found.0.into_iter().map(Found::portable).collect())
+        Ok(found.all())
     }
 
     fn carry_kernel(
@@ -85,11 +88,13 @@ impl Preparation {
         let kernel = self.kernel(recipe, lock)?;
         let id = Self::kernel_id(recipe, lock, &self.store);
         let tools = Toolchain::id_of(&KernelPackages::of(lock, &self.store).toolchain);
-        if kernel.kernel.id != id || self.toolchain(lock)?.id() != tools {
+        if kernel.kernel.id != id || self.toolchain(&kernel)?.id() != tools {
             return Err(drift());
         }
-        found.add(Bucket::Kernels, id, &recipe.name);
-        found.add(Bucket::Roots, tools, &format!("compiler for {}", recipe.name));
+        let folder = format!("kernels/{}", recipe.name);
+        found.add(Bucket::Kernels, id, &recipe.name, Some(&folder));
+        let what = format!("compiler for {}", recipe.name);
+        found.add(Bucket::Roots, tools, &what, Some(&folder));
         if with_packages {
             self.carry_packages(&recipe.name, lock, found, drift)?;
         }
@@ -115,13 +120,14 @@ impl Preparation {
         };
         let tools = Toolchain::id_of(&packages(lock, ImageSpec::TOOLS_SET, &self.store));
         for (name, spec) in &recipe.spec.layers {
-            self.layer(recipe, lock, name, &builder)?;
+            self.layer(recipe, lock, (name, spec), &builder)?;
             let packages = packages(lock, &ImageSpec::layer_set(name), &self.store);
             let id = layer_id(spec, &packages, tools);
             if !self.store.has(Bucket::Images, &id.to_string()) {
                 return Err(drift());
             }
-            found.add(Bucket::Images, id, &format!("layer {name} of {}", recipe.name));
+            let what = format!("layer {name} of {}", recipe.name);
+            found.add(Bucket::Images, id, &what, Some(&format!("images/{}", recipe.name)));
         }
         if luggage.packages {
             self.carry_packages(&recipe.name, lock, found, drift)?;
@@ -145,7 +151,7 @@ impl Preparation {
             if !layers.is_empty() {
                 what = format!("{what} with {}", layers.join(", "));
             }
-            found.add(Bucket::Images, made.id, &what);
+            found.add(Bucket::Images, made.id, &what, None);
         }
         Ok(())
     }
@@ -161,26 +167,33 @@ impl Preparation {
             return Err(drift());
         }
         for pin in lock.packages.values() {
-            found.add(Bucket::Debs, pin.sha256, &format!("{} {}", pin.name, pin.version));
+            let what = format!("{} {}", pin.name, pin.version);
+            found.add(Bucket::Debs, pin.sha256, &what, None);
         }
         Ok(())
     }
 }
 
-/// What each entry is to the module.
+/// What each entry is to the module, and what locks it.
 #[derive(Default)]
-struct Found(BTreeMap<(Bucket, Digest), BTreeSet<String>>);
+struct Found(BTreeMap<(Bucket, Digest), (BTreeSet<String>, BTreeSet<String>)>);
 
 impl Found {
-    fn add(&mut self, bucket: Bucket, id: Digest, what: &str) {
-        self.0.entry((bucket, id)).or_default().insert(what.to_owned());
+    fn add(&mut self, bucket: Bucket, id: Digest, what: &str, folder: Option<&str>) {
+        let (words, folders) = self.0.entry((bucket, id)).or_default();
+        words.insert(what.to_owned());
+        folders.extend(folder.map(str::to_owned));
     }
 
-    fn portable(((bucket, id), what): ((Bucket, Digest), BTreeSet<String>)) -> Portable {
-        Portable {
-            bucket,
-            id,
-            what: what.into_iter().collect::<Vec<_>>().join(", "),
-        }
+    fn all(self) -> Vec<Portable> {
+        let found = self.0.into_iter();
+        found
+            .map(|((bucket, id), (words, locked_by))| Portable {
+                bucket,
+                id,
+                what: words.into_iter().collect::<Vec<_>>().join(", "),
+                locked_by,
+            })
+            .collect()
     }
 }

@@ -42,7 +42,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.comment().as_str() {
             Ok(comment) if !comment.is_empty() => f.write_str(comment),
-            _ => write!(f, "{}", self.0.fingerprint(Default::default())),
+            _ => write!(f, "{}", self.0.fingerprint(russh::keys::HashAlg::Sha256)),
         }
     }
 }

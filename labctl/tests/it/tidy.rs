@@ -51,6 +51,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["digest", "supervise"]),
     ("bundle", &["digest", "store", "supervise"]),
     ("apt", &["deadline", "digest", "event", "store", "supervise"]),
+    (
+        "substitute",
+        &["apt", "bundle", "digest", "event", "store", "supervise"],
+    ),
     ("sandbox", &["deadline", "event", "supervise"]),
     (
         "toolchain",
@@ -106,6 +110,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "accel",
             "apt",
+            "bundle",
             "cbuild",
             "deadline",
             "digest",
@@ -117,6 +122,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sandbox",
             "spec",
             "store",
+            "substitute",
             "supervise",
             "toolchain",
             "vm",

@@ -68,6 +68,7 @@ pub(super) async fn run(context: &Context, command: CacheCommand) -> Result<Exit
         } => gc(context, older_than, &parts, dry_run, format).await,
         CacheCommand::Export(args) => carry::export(context, args).await,
         CacheCommand::Import(args) => carry::import(context, args).await,
+        CacheCommand::Digest(args) => carry::digest(context, args).await,
         CacheCommand::Verify {
             parts,
             repair,

@@ -1,5 +1,6 @@
 //! `labctl cache export` and `labctl cache import`: a course on hosts without a network.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use lab_kmsg::sanitize::line as sanitize;
 use serde::Serialize;
 
 use crate::bundle::{self, Bundle, BundleError, Fate, Manifest, Written};
-use crate::cli::args::{CacheExport, CacheImport, Format};
+use crate::cli::args::{self, Format};
 use crate::cli::cache::{counted, size};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -18,8 +19,9 @@ use crate::cli::failure::Failure;
 use crate::cli::{course, lab, output};
 use crate::digest::Digest;
 use crate::event::{Events, Stage, Unit};
-use crate::session::{Luggage, Portable, Preparation};
-use crate::store::Store;
+use crate::session::{COMMITTED, Luggage, Portable, Preparation};
+use crate::store::{Bucket, Store};
+use crate::substitute::{Committed, Record, file_names};
 use crate::supervise::Cancel;
 
 /// One entry, as JSON tells it.
@@ -36,43 +38,60 @@ struct Told {
     differs_in: Option<String>,
 }
 
-pub(super) async fn export(context: &Context, args: CacheExport) -> Result<Exit, Failure> {
+/// What of a module is packed or told.
+struct Packed {
+    preparation: Preparation,
+    portable: Vec<Portable>,
+    manifest: Manifest,
+}
+
+/// Finds or makes what `asked` names, and reads all of it that `wanted` wants.
+async fn pack(
+    context: &Context,
+    asked: &args::Luggage,
+    packages: bool,
+    wanted: fn(&Portable) -> bool,
+) -> Result<Packed, Failure> {
     let loaded = course::load(context)?;
-    let module = course::choose_module(context, &loaded.course, Some(&args.module))?.clone();
+    let module = course::choose_module(context, &loaded.course, Some(&asked.module))?.clone();
     let mut kernels = Vec::new();
-    for name in &args.kernels {
+    for name in &asked.kernels {
         kernels.push(lab::choose_kernel(&module, Some(name))?.to_owned());
     }
     if kernels.is_empty() {
         kernels.push(module.kernel.clone());
     }
-    let path = context.settings.absolute(&args.bundle);
-    let folder = writable_folder(&path)?;
     let preparation = lab::preparation(context)?;
-    let to = path.clone();
-    let (manifest, written) = lab::blocking(move || {
+    lab::blocking(move || {
         let luggage = Luggage {
             module: &module,
             files: &loaded.files,
             kernels: &kernels,
-            packages: args.with_packages,
+            packages,
         };
-        let portable = preparation.portable(&luggage)?;
+        let mut portable = preparation.portable(&luggage)?;
+        portable.retain(wanted);
         let manifest = list(&preparation, &portable)?;
-        // Beside its place, so that it can be renamed; gone again, whatever happens.
-        let staged = tempfile::NamedTempFile::new_in(folder)?;
-        let tally = Tally::new(&preparation.events, "packing", manifest.bytes());
-        let (store, cancel) = (&preparation.store, &preparation.cancel);
-        let written = bundle::write(
-            &manifest,
-            store,
-            staged.as_file(),
-            &|bytes| tally.add(bytes),
-            cancel,
-        )?;
-        tally.end(&format!("{} packed", counted(manifest.entries.len())));
-        publish(staged, &to)?;
-        Ok((manifest, written))
+        Ok(Packed {
+            preparation,
+            portable,
+            manifest,
+        })
+    })
+    .await
+}
+
+pub(super) async fn export(context: &Context, args: args::Export) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.substitutes {
+        return publish(context, &args, &context.settings.absolute(folder)).await;
+    }
+    let path = context.settings.absolute(&args.bundle.clone().unwrap_or_default());
+    let folder = writable_folder(&path)?;
+    let packed = pack(context, &args.luggage, args.with_packages, |_| true).await?;
+    let to = path.clone();
+    let (manifest, written) = lab::blocking(move || {
+        let written = save(&packed.manifest, &packed.preparation, &folder, &to)?;
+        Ok((packed.manifest, written))
     })
     .await?;
     let text = match args.format {
@@ -85,6 +104,119 @@ pub(super) async fn export(context: &Context, args: CacheExport) -> Result<Exit,
             }))?
         }
     };
+    context.ui.clear();
+    output::result(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Writes a bundle beside its place, and renames it when it is whole.
+fn save(
+    manifest: &Manifest,
+    preparation: &Preparation,
+    folder: &Path,
+    to: &Path,
+) -> Result<Written, Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let staged = tempfile::NamedTempFile::new_in(folder)?;
+    let tally = Tally::new(&preparation.events, "packing", manifest.bytes());
+    let written = bundle::write(
+        manifest,
+        &preparation.store,
+        staged.as_file(),
+        &|bytes| tally.add(bytes),
+        &preparation.cancel,
+    )?;
+    tally.end(&format!("{} packed", counted(manifest.entries.len())));
+    // As public as the user's other files.
+    staged
+        .as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    staged.as_file().sync_all()?;
+    staged.persist(to).map_err(|error| error.error)?;
+    Ok(written)
+}
+
+/// Writes each entry as a substitute. Packages are not among them: mirrors have those, and they prove themselves.
+async fn publish(context: &Context, args: &args::Export, folder: &Path) -> Result<Exit, Failure> {
+    fs::create_dir_all(folder)?;
+    let packed = pack(context, &args.luggage, false, |portable| {
+        portable.bucket != Bucket::Debs
+    })
+    .await?;
+    let to = folder.to_owned();
+    let records = lab::blocking(move || {
+        let mut records = Vec::new();
+        for listed in packed.manifest.entries {
+            let [record_name, _, bundle_name] = file_names(listed.id);
+            let alone = Manifest::new(vec![listed.clone()])?;
+            let written = save(&alone, &packed.preparation, &to, &to.join(bundle_name))?;
+            let record = Record::new(&listed, &written);
+            // Last, so that whoever finds it finds the other.
+            fs::write(to.join(record_name), record.to_bytes()?)?;
+            records.push(record);
+        }
+        Ok(records)
+    })
+    .await?;
+    let text = match args.format {
+        Format::Human => records.iter().fold(String::new(), |mut text, record| {
+            let bytes = size(record.file.size);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{:<8} {} {bytes:>10}  {}", record.bucket, record.id, record.what);
+            text
+        }),
+        Format::Json => json(&serde_json::json!({
+            "schema": "labctl/cache-substitutes/v1", "folder": folder, "entries": records
+        }))?,
+    };
+    context.ui.clear();
+    output::result(&text)?;
+    Ok(Exit::Done)
+}
+
+/// `labctl cache digest`.
+pub(super) async fn digest(context: &Context, args: args::DigestOf) -> Result<Exit, Failure> {
+    let dir = course::load_modules(context, None)?.dir;
+    let dir = match (args.write, dir) {
+        (true, None) => {
+            return Err(
+                Failure::new(Exit::Usage, "the course is the one built in; there is nothing to write to")
+                    .hint("run it in a course's folder, or name one with --course DIR"),
+            );
+        }
+        (write, dir) => dir.filter(|_| write),
+    };
+    let packed = pack(context, &args.luggage, false, |portable| {
+        !portable.locked_by.is_empty()
+    })
+    .await?;
+    let content: BTreeMap<Digest, Digest> = packed
+        .manifest
+        .entries
+        .iter()
+        .map(|listed| (listed.id, listed.content))
+        .collect();
+    let mut files: BTreeMap<&str, Vec<(Digest, Digest)>> = BTreeMap::new();
+    for portable in &packed.portable {
+        for folder in &portable.locked_by {
+            let pair = content.get(&portable.id).map(|content| (portable.id, *content));
+            files.entry(folder).or_default().extend(pair);
+        }
+    }
+    let mut text = String::new();
+    for (folder, entries) in files {
+        let file = format!("{folder}/{COMMITTED}");
+        let committed = Committed::new(entries).to_text();
+        // Writing to a `String` cannot fail.
+        let _ = match &dir {
+            Some(dir) => {
+                fs::write(dir.join(&file), committed)?;
+                writeln!(text, "written   {file}")
+            }
+            None => writeln!(text, "# {file}\n{committed}"),
+        };
+    }
     context.ui.clear();
     output::result(&text)?;
     Ok(Exit::Done)
@@ -126,18 +258,6 @@ fn list(preparation: &Preparation, portable: &[Portable]) -> Result<Manifest, Fa
     Ok(Manifest::new(listed)?)
 }
 
-/// Renames a finished file into place, as public as the user's other files.
-fn publish(staged: tempfile::NamedTempFile, to: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    staged
-        .as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    staged.as_file().sync_all()?;
-    staged.persist(to).map_err(|error| error.error)?;
-    Ok(())
-}
-
 fn exported(manifest: &Manifest, written: &Written, path: &Path) -> String {
     let mut text = String::new();
     for entry in &manifest.entries {
@@ -158,7 +278,7 @@ fn exported(manifest: &Manifest, written: &Written, path: &Path) -> String {
     text
 }
 
-pub(super) async fn import(context: &Context, args: CacheImport) -> Result<Exit, Failure> {
+pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit, Failure> {
     let path = context.settings.absolute(&args.bundle);
     let store = context.store()?;
     let (events, cancel) = (context.events.clone(), context.cancel.clone());
