@@ -13,6 +13,7 @@
 
 pub mod accel;
 pub mod apt;
+pub mod bundle;
 pub mod cbuild;
 pub mod cli;
 pub mod deadline;
@@ -32,6 +33,7 @@ pub mod session;
 pub mod slurm;
 pub mod spec;
 pub mod store;
+pub mod substitute;
 pub mod supervise;
 pub mod toolchain;
 pub mod vm;

@@ -70,6 +70,21 @@ impl Archive {
         })
     }
 
+    /// A server or folder that is no mirror of packages: its files are asked for by name.
+    ///
+    /// # Errors
+    /// [`TransferError::Proxy`].
+    pub fn at(base: &str, transport: &TransportConfig) -> Result<Archive, TransferError> {
+        Ok(Archive {
+            mirror: Mirror {
+                base: base.to_owned(),
+                signed_by: Vec::new(),
+                origin: String::new(),
+            },
+            transport: Transport::new(transport)?,
+        })
+    }
+
     /// The address of `path`, which is relative to the archive's base.
     pub(super) fn url(&self, path: &str) -> String {
         let base = &self.mirror.base;
@@ -111,7 +126,10 @@ impl Archive {
     }
 
     /// A small file as a whole; `most` bytes at the most.
-    pub(super) fn bytes(&self, path: &str, most: usize, cancel: &Cancel) -> Result<Vec<u8>, TransferError> {
+    ///
+    /// # Errors
+    /// [`TransferError`], with the address.
+    pub fn bytes(&self, path: &str, most: usize, cancel: &Cancel) -> Result<Vec<u8>, TransferError> {
         let url = self.url(path);
         self.with_retries(cancel, || {
             let transfer = self.transport.open(&url, 0);

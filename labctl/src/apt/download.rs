@@ -13,14 +13,14 @@ use crate::supervise::Cancel;
 
 /// What a file has to be.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub struct Download {
     /// For messages: a package's name, or an index.
-    pub(super) name: String,
+    pub name: String,
     /// Below the archive's base.
-    pub(super) path: String,
+    pub path: String,
     /// Bytes.
-    pub(super) size: u64,
-    pub(super) sha256: Digest,
+    pub size: u64,
+    pub sha256: Digest,
 }
 
 /// A file that could not be got, or is not what it has to be.
@@ -90,9 +90,12 @@ impl AsTransfer for Failure {
 
 /// Fetches `wanted` into the file `part`, which may hold its beginning already. `progress` is told how many bytes
 /// are there, which may be fewer than before when a part proves useless.
-pub(super) fn download(
+///
+/// # Errors
+/// [`DownloadError`]; what has arrived stays in `part`, unless it is wrong.
+pub fn download(
     archive: &Archive,
-    wanted: &Wanted,
+    wanted: &Download,
     part: &Path,
     progress: &dyn Fn(u64),
     cancel: &Cancel,
@@ -111,7 +114,7 @@ pub(super) fn download(
 
 fn attempt(
     archive: &Archive,
-    wanted: &Wanted,
+    wanted: &Download,
     part: &Path,
     progress: &dyn Fn(u64),
     cancel: &Cancel,
@@ -189,7 +192,7 @@ fn attempt(
     }))
 }
 
-fn wrong_size(wanted: &Wanted, url: String, got: u64) -> DownloadError {
+fn wrong_size(wanted: &Download, url: String, got: u64) -> DownloadError {
     DownloadError::Size {
         name: wanted.name.clone(),
         url,

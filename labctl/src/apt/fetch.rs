@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::archive::{Archive, ArchiveConfig, OpenError};
-use super::download::{DownloadError, Wanted, download};
+use super::download::{DownloadError, Download, download};
 use super::drift::{self, Change};
 use super::lockfile::{LockFile, Pin};
 use super::release::IndexError;
@@ -249,7 +249,7 @@ impl Run<'_> {
         let on_damage = |error: &StoreError| self.events.warn(error.to_string());
         self.store
             .get_or_make::<FetchError>(Bucket::Debs, &id, self.cancel, on_damage, |folder| {
-                let wanted = Wanted {
+                let wanted = Download {
                     name: pin.name.clone(),
                     path: pin.path.to_string(),
                     size: pin.size,

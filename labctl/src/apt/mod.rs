@@ -27,7 +27,7 @@ mod transport;
 mod verify;
 
 pub use archive::{Archive, ArchiveConfig};
-pub use download::DownloadError;
+pub use download::{Download, DownloadError, download};
 pub use drift::Change;
 pub use fetch::{Ensured, FetchError, FetchedDeb, Strictness, ensure, stored};
 pub use lockfile::{LockFile, Pin, ReleaseStamp, SetLock};

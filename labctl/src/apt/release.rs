@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lab_deb::{PackageIndex, Release, ReleaseError};
 
 use super::archive::{Archive, ArchiveConfig, OpenError};
-use super::download::{DownloadError, Wanted, download};
+use super::download::{DownloadError, Download, download};
 use super::sources::MirrorError;
 use super::transport::TransferError;
 use super::verify::{Verifier, VerifyError};
@@ -179,7 +179,7 @@ fn packages(
             )
         };
         let part = store.scratch(Bucket::Debs, &id);
-        let wanted = |path| Wanted {
+        let wanted = |path| Download {
             name: INDEX.to_owned(),
             path,
             size: checksum.size,

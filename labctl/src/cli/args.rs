@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cache::{CacheCommand, Part};
+pub(crate) use cache::{CacheCommand, DigestOf, Export, Import, Luggage, Part};
 
 /// Reproducible QEMU labs for Linux kernel courses.
 #[derive(Debug, Parser)]
@@ -67,6 +67,20 @@ pub struct Global {
     /// Make a package that the mirror no longer has an error, instead of taking its successor.
     #[arg(long, global = true)]
     pub locked: bool,
+    /// A folder, a server or `github:OWNER/REPOSITORY@TAG` with kernels and images ready-made, instead of those in the
+    /// configuration file; several, or separated by commas.
+    #[arg(
+        long = "substitute",
+        env = "LABCTL_SUBSTITUTES",
+        global = true,
+        value_name = "URL|DIR",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub substitutes: Vec<String>,
+    /// Make everything here.
+    #[arg(long, global = true)]
+    pub no_substitutes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,13 +7,14 @@ use crate::accel::AccelError;
 use crate::apt::{
     DownloadError, FetchError, IndexError, LockError, MirrorError, ResolveError, TransferError, VerifyError,
 };
+use crate::bundle::BundleError;
 use crate::cbuild::{CompileError, SourceError};
 use crate::exercise::RunError;
 use crate::guest::{ConnectError, CopyError, ExecError, TerminalError};
 use crate::image::ImageError;
 use crate::kernel::{KernelError, TypesError};
 use crate::sandbox::SandboxError;
-use crate::session::{AttachError, BootError, PrepareError, RecipeError};
+use crate::session::{AttachError, BootError, PortableError, PrepareError, RecipeError};
 use crate::spec::course::NotFound;
 use crate::store::StoreError;
 use crate::supervise::Cancelled;
@@ -107,6 +108,43 @@ impl From<RecipeError> for Failure {
                 failure.hint("`labctl lock` writes it")
             }
             _ => failure,
+        }
+    }
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Self {
+        let again = "nothing of it was taken; copy it again, and compare its digest with the one that was printed \
+                     when it was written";
+        match error {
+            BundleError::Cancelled(_) | BundleError::Store(StoreError::Cancelled) => interrupted(),
+            BundleError::Store(error) => error.into(),
+            BundleError::NoSpace { .. } => Self::from_error(Exit::Host, &error)
+                .hint("`labctl cache gc` makes room, or set XDG_CACHE_HOME to a folder on a larger disk"),
+            BundleError::Version { .. } => Self::from_error(Exit::Invalid, &error)
+                .hint("write it with the labctl that is to read it, or use the labctl that wrote it"),
+            BundleError::NotABundle { .. } => Self::from_error(Exit::Invalid, &error)
+                .hint("`labctl cache export --for MODULE FILE.tar.zst` writes one"),
+            BundleError::Truncated
+            | BundleError::Contents { .. }
+            | BundleError::Mismatch { .. }
+            | BundleError::Trailing
+            | BundleError::Pin { .. } => Self::from_error(Exit::Invalid, &error).hint(again),
+            BundleError::Changed { .. } | BundleError::Unfit { .. } => {
+                failed(Exit::Inconclusive, &error).hint("`labctl cache verify` examines the store")
+            }
+            error => failed(Exit::Host, &error),
+        }
+    }
+}
+
+impl From<PortableError> for Failure {
+    fn from(error: PortableError) -> Self {
+        match error {
+            PortableError::Recipe(error) => error.into(),
+            PortableError::Prepare(error) => error.into(),
+            error => Self::from_error(Exit::Invalid, &error)
+                .hint("`labctl lock` pins what the mirror has now; give the course with that lock to the other host"),
         }
     }
 }
@@ -206,6 +244,7 @@ impl From<PrepareError> for Failure {
         };
         match &error {
             PrepareError::Fetch { source, .. } => Self::fetch(&error, source),
+            PrepareError::Bundle(BundleError::Cancelled(_)) => interrupted(),
             PrepareError::Store(StoreError::Cancelled)
             | PrepareError::Toolchain(
                 ToolchainError::Cancelled(_) | ToolchainError::Store(StoreError::Cancelled),

@@ -1,6 +1,7 @@
 //! From a module to a guest, with the settings of this command line.
 
 use super::args::{AccelChoice, Shape as Asked};
+use super::config;
 use super::context::Context;
 use super::course::{self, Loaded};
 use super::exit::Exit;
@@ -45,9 +46,11 @@ pub(crate) async fn host(context: &Context, shape: &Asked) -> Result<Host, Failu
 
 /// What making ready takes.
 pub(crate) fn preparation(context: &Context) -> Result<Preparation, Failure> {
+    let archive = archive_config(context)?;
     Ok(Preparation {
         store: context.store()?,
-        archive: archive_config(context)?,
+        substitutes: config::substitutes(context, &archive.transport)?,
+        archive,
         strictness: if context.settings.locked {
             Strictness::Locked
         } else {

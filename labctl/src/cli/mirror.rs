@@ -2,26 +2,14 @@
 
 use std::time::SystemTime;
 
-use fs_err as fs;
-use serde::Deserialize;
-
+use super::config::UserConfig;
 use super::context::Context;
-use super::exit::Exit;
 use super::failure::Failure;
 use crate::apt::{ArchiveConfig, MirrorError, find_mirror};
-use crate::spec::yaml::Source;
 
 /// What to do when no mirror can be found.
 pub(crate) const HINT: &str =
     "name a Debian mirror: --mirror URL, LABCTL_MIRROR, or `mirror: URL` in the configuration file";
-
-/// The user's configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserConfig {
-    #[serde(default)]
-    mirror: Option<String>,
-}
 
 /// All that fetching packages takes.
 pub(crate) fn archive_config(context: &Context) -> Result<ArchiveConfig, Failure> {
@@ -32,17 +20,7 @@ pub(crate) fn archive_config(context: &Context) -> Result<ArchiveConfig, Failure
         SystemTime::now(),
     );
     config.transport.proxies = settings.proxies.clone();
-    config.mirror.configured = match fs::read_to_string(&settings.config_file) {
-        Ok(text) => {
-            let source = Source::new(&settings.config_file.display().to_string(), &text);
-            let parsed: UserConfig = source
-                .read()
-                .map_err(|error| Failure::from_error(Exit::Invalid, &error))?;
-            parsed.mirror
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    config.mirror.configured = UserConfig::read(context)?.mirror;
     Ok(config)
 }
 

@@ -6,6 +6,7 @@ mod cache;
 mod capacity;
 mod check;
 mod commands;
+mod config;
 mod context;
 mod course;
 mod exit;

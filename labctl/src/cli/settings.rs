@@ -23,6 +23,9 @@ pub(crate) struct Settings {
     pub(crate) current_dir: PathBuf,
     pub(crate) search_path: OsString,
     pub(crate) mirror: Option<String>,
+    /// As the user wrote them.
+    pub(crate) substitutes: Vec<String>,
+    pub(crate) no_substitutes: bool,
     pub(crate) course: Option<PathBuf>,
     pub(crate) locked: bool,
     pub(crate) proxies: Proxies,
@@ -65,6 +68,13 @@ impl Settings {
             current_dir,
             search_path: env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
             mirror: global.mirror.clone(),
+            substitutes: global
+                .substitutes
+                .iter()
+                .filter(|text| !text.is_empty())
+                .cloned()
+                .collect(),
+            no_substitutes: global.no_substitutes,
             course: global.course.clone(),
             locked: global.locked,
             proxies: proxies(|name| env::var(name).ok()),

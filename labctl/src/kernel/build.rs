@@ -1,7 +1,5 @@
 //! Finding a kernel in the store, or making it.
 
-use std::collections::BTreeMap;
-
 use super::entry::Kernel;
 use super::error::KernelError;
 use super::packaged;
@@ -162,48 +160,4 @@ impl KernelBuilder<'_> {
         drop(fs_err::remove_dir_all(&scratch));
         Kernel::open(parts.name, parts.spec, id, &entry)
     }
-
-    /// Builds the kernel a second time, in a store of its own below `elsewhere`, and names the files that differ.
-    ///
-    /// # Errors
-    /// As [`KernelBuilder::make`].
-    pub fn verify(
-        &self,
-        parts: &KernelParts<'_>,
-        toolchain: &Toolchain,
-        bubblewrap: &Bubblewrap,
-        elsewhere: &std::path::Path,
-    ) -> Result<BTreeMap<String, bool>, KernelError> {
-        let first = self.make(parts, toolchain, bubblewrap)?;
-        let store = Store::open(elsewhere)?;
-        let second = KernelBuilder {
-            store: &store,
-            ..*self
-        }
-        .make(parts, toolchain, bubblewrap)?;
-        let (first, second) = (parent(&first), parent(&second));
-        let mut compared = BTreeMap::new();
-        for name in [
-            "vmlinux",
-            "btf",
-            "config",
-            "System.map",
-            "tree/Module.symvers",
-            "tree/vmlinux",
-        ] {
-            let (one, two) = (first.join(name), second.join(name));
-            if one.exists() || two.exists() {
-                let same = matches!((fs_err::read(one), fs_err::read(two)), (Ok(one), Ok(two)) if one == two);
-                compared.insert(name.to_owned(), same);
-            }
-        }
-        Ok(compared)
-    }
-}
-
-fn parent(kernel: &Kernel) -> std::path::PathBuf {
-    kernel
-        .image
-        .parent()
-        .map_or_else(Default::default, std::path::Path::to_owned)
 }

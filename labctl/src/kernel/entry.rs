@@ -67,6 +67,12 @@ impl Kernel {
         let record = fs::read(entry.file(RECORD)).map_err(KernelError::io("read a stored kernel"))?;
         let record: Record = serde_json::from_slice(&record)
             .map_err(|error| KernelError::io("read a stored kernel")(error.into()))?;
+        // It may have been made elsewhere: what it names is in it.
+        if let Some(module) = record.modules.iter().find(|module| module.contains('/')) {
+            return Err(KernelError::Incomplete {
+                what: format!("module called `{module}`"),
+            });
+        }
         let config =
             fs::read_to_string(entry.file(CONFIG)).map_err(KernelError::io("read a kernel's config"))?;
         spec.prove(&Config::parse(&config))?;

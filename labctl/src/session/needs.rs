@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::event::Events;
 use crate::image::{ImageSpec, layer_id};
 use crate::kernel::{Kernel, KernelBuilder};
-use crate::spec::course::Course;
+use crate::spec::course::{Course, Module};
 use crate::spec::files::CourseFiles;
 use crate::store::{Bucket, Store};
 use crate::supervise::Cancel;
@@ -131,13 +131,17 @@ impl Needs {
 
 /// With which kernels and layers the exercises of a course use an image.
 fn combinations<'a>(course: &'a Course, image: &str) -> BTreeSet<(&'a str, &'a [String])> {
+    let modules = course.modules.iter().filter(|module| module.image == image);
+    modules.flat_map(combinations_of).collect()
+}
+
+/// The same for the exercises of one module.
+pub(super) fn combinations_of(module: &Module) -> BTreeSet<(&str, &[String])> {
     let mut found = BTreeSet::new();
-    for module in course.modules.iter().filter(|module| module.image == image) {
-        for kernel in std::iter::once(&module.kernel).chain(&module.kernels) {
-            found.insert((kernel.as_str(), &[][..]));
-            for exercise in &module.exercises {
-                found.insert((kernel.as_str(), exercise.layers.as_slice()));
-            }
+    for kernel in std::iter::once(&module.kernel).chain(&module.kernels) {
+        found.insert((kernel.as_str(), &[][..]));
+        for exercise in &module.exercises {
+            found.insert((kernel.as_str(), exercise.layers.as_slice()));
         }
     }
     found

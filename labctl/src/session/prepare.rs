@@ -9,6 +9,7 @@ use super::bootable::Bootable;
 use super::recipe::{ImageRecipe, KernelRecipe};
 use super::tools::Tools;
 use crate::apt::{ArchiveConfig, FetchError, LockFile, Strictness, ensure, stored};
+use crate::bundle::BundleError;
 use crate::cbuild::{CompileError, Compiler, ModuleSpec, SourceError, SourceSet};
 use crate::digest::Digest;
 use crate::embedded;
@@ -22,6 +23,7 @@ use crate::kernel::{
 };
 use crate::sandbox::Bubblewrap;
 use crate::store::{Bucket, Store, StoreError};
+use crate::substitute::{Committed, Substitutes};
 use crate::supervise::Cancel;
 use crate::toolchain::{LazyToolchain, PackageFile, Toolchain, ToolchainError};
 use crate::vm::Disk;
@@ -78,6 +80,8 @@ pub enum PrepareError {
     },
     #[error("the course asks for the layer `{layer}`, which the image `{image}` does not have")]
     NoLayer { image: String, layer: String },
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     #[error("cannot read a kernel module")]
     Io(#[from] std::io::Error),
     #[error("cannot compile labctl's own kernel modules")]
@@ -93,6 +97,7 @@ pub enum PrepareError {
 pub struct Preparation {
     pub store: Store,
     pub archive: ArchiveConfig,
+    pub substitutes: Substitutes,
     pub strictness: Strictness,
     pub bubblewrap: Bubblewrap,
     pub events: Events,
@@ -104,6 +109,21 @@ pub struct Preparation {
 pub struct PreparedKernel {
     pub kernel: Kernel,
     lock: LockFile,
+    committed: Committed,
+}
+
+impl PreparedKernel {
+    fn new(kernel: Kernel, lock: &LockFile, recipe: &KernelRecipe) -> Self {
+        Self {
+            kernel,
+            lock: lock.clone(),
+            committed: recipe.committed.clone(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> &LockFile {
+        &self.lock
+    }
 }
 
 impl Preparation {
@@ -123,15 +143,16 @@ impl Preparation {
         };
         let pinned = KernelPackages::of(lock, &self.store);
         match builder.find(&pinned.parts(recipe)) {
-            Ok(Some(kernel)) => {
-                return Ok(PreparedKernel {
-                    kernel,
-                    lock: lock.clone(),
-                });
-            }
+            Ok(Some(kernel)) => return Ok(PreparedKernel::new(kernel, lock, recipe)),
             Ok(None) => {}
             Err(KernelError::Store(StoreError::Damaged { .. })) => {}
             Err(error) => return Err(failed(error)),
+        }
+        let id = pinned.parts(recipe).id();
+        if self.substituted(Bucket::Kernels, id, &recipe.name, &recipe.committed)?
+            && let Some(kernel) = builder.find(&pinned.parts(recipe)).map_err(failed)?
+        {
+            return Ok(PreparedKernel::new(kernel, lock, recipe));
         }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         if let Some(minutes) = pinned.parts(recipe).minutes(cores) {
@@ -146,39 +167,12 @@ impl Preparation {
         let kernel = builder
             .make(&packages.parts(recipe), &toolchain, &self.bubblewrap)
             .map_err(failed)?;
-        Ok(PreparedKernel { kernel, lock })
+        Ok(PreparedKernel::new(kernel, &lock, recipe))
     }
 
     /// The address of the kernel that `lock` pins, whether it exists or not.
     pub fn kernel_id(recipe: &KernelRecipe, lock: &LockFile, store: &Store) -> Digest {
         KernelPackages::of(lock, store).parts(recipe).id()
-    }
-
-    /// Builds the kernel again in another folder, and says of each file whether it came out the same.
-    ///
-    /// # Errors
-    /// As [`Preparation::kernel`].
-    pub fn verify_kernel(
-        &self,
-        recipe: &KernelRecipe,
-        lock: &LockFile,
-        elsewhere: &std::path::Path,
-    ) -> Result<std::collections::BTreeMap<String, bool>, PrepareError> {
-        let failed = |source| PrepareError::Kernel {
-            name: recipe.name.clone(),
-            source: Box::new(source),
-        };
-        let lock = self.fetched(&recipe.name, lock)?;
-        let packages = KernelPackages::of(&lock, &self.store);
-        let toolchain = Toolchain::open(&self.store, &packages.toolchain, &self.events, &self.cancel)?;
-        let builder = KernelBuilder {
-            store: &self.store,
-            events: &self.events,
-            cancel: &self.cancel,
-        };
-        builder
-            .verify(&packages.parts(recipe), &toolchain, &self.bubblewrap, elsewhere)
-            .map_err(failed)
     }
 
     /// The compiler for a kernel's modules and for programs. One that is there already is looked at when something has
@@ -189,10 +183,10 @@ impl Preparation {
     pub fn compiler(&self, kernel: &PreparedKernel) -> Result<Compiler, PrepareError> {
         let id = Toolchain::id_of(&KernelPackages::of(&kernel.lock, &self.store).toolchain);
         let toolchain = if self.store.has(Bucket::Roots, &id.to_string()) {
-            let (preparation, lock) = (self.clone(), kernel.lock.clone());
-            LazyToolchain::new(id, move || Ok(preparation.toolchain(&lock)?))
+            let (preparation, kernel) = (self.clone(), kernel.clone());
+            LazyToolchain::new(id, move || Ok(preparation.toolchain(&kernel)?))
         } else {
-            self.toolchain(&kernel.lock)?.into()
+            self.toolchain(kernel)?.into()
         };
         Ok(Compiler {
             bubblewrap: self.bubblewrap.clone(),
@@ -203,16 +197,15 @@ impl Preparation {
         })
     }
 
-    fn toolchain(&self, lock: &LockFile) -> Result<Toolchain, PrepareError> {
-        let packages = KernelPackages::of(lock, &self.store).toolchain;
-        let id = Toolchain::id_of(&packages).to_string();
-        let packages = match self.store.get(Bucket::Roots, &id) {
-            Ok(Some(_)) => packages,
-            Ok(None) | Err(StoreError::Damaged { .. }) => {
-                let lock = self.fetched("the toolchain", &lock.only(&[TOOLCHAIN_SET]))?;
-                KernelPackages::of(&lock, &self.store).toolchain
-            }
-            Err(error) => return Err(error.into()),
+    pub(super) fn toolchain(&self, kernel: &PreparedKernel) -> Result<Toolchain, PrepareError> {
+        let packages = KernelPackages::of(&kernel.lock, &self.store).toolchain;
+        let id = Toolchain::id_of(&packages);
+        let what = format!("compiler for {}", kernel.kernel.name);
+        let packages = if self.has(Bucket::Roots, id, &what, &kernel.committed)? {
+            packages
+        } else {
+            let lock = self.fetched("the toolchain", &kernel.lock.only(&[TOOLCHAIN_SET]))?;
+            KernelPackages::of(&lock, &self.store).toolchain
         };
         Ok(Toolchain::open(
             &self.store,
@@ -258,14 +251,13 @@ impl Preparation {
             events: &self.events,
         };
         let pinned = packages(lock, ImageSpec::BASE_SET, &self.store);
-        let id = base_parts(recipe, &pinned, &modules, layers).id().to_string();
-        let base_packages = match self.store.get(Bucket::Images, &id) {
-            Ok(Some(_)) => pinned,
-            Ok(None) | Err(StoreError::Damaged { .. }) => {
-                let lock = self.fetched(&recipe.name, &lock.only(&[ImageSpec::BASE_SET]))?;
-                packages(&lock, ImageSpec::BASE_SET, &self.store)
-            }
-            Err(error) => return Err(error.into()),
+        let id = base_parts(recipe, &pinned, &modules, layers).id();
+        let what = format!("initramfs of {}", recipe.name);
+        let base_packages = if self.has(Bucket::Images, id, &what, &recipe.committed)? {
+            pinned
+        } else {
+            let lock = self.fetched(&recipe.name, &lock.only(&[ImageSpec::BASE_SET]))?;
+            packages(&lock, ImageSpec::BASE_SET, &self.store)
         };
         let base = builder
             .base(
@@ -298,7 +290,7 @@ impl Preparation {
         })
     }
 
-    fn layer(
+    pub(super) fn layer(
         &self,
         recipe: &ImageRecipe,
         lock: &LockFile,
@@ -308,11 +300,10 @@ impl Preparation {
         let set = ImageSpec::layer_set(name);
         let pinned = packages(lock, &set, &self.store);
         let tools = Toolchain::id_of(&packages(lock, ImageSpec::TOOLS_SET, &self.store));
-        let id = layer_id(spec, &pinned, tools).to_string();
-        match self.store.get(Bucket::Images, &id) {
-            Ok(Some(entry)) => return Ok(entry.file(LAYER_FILE)),
-            Ok(None) | Err(StoreError::Damaged { .. }) => {}
-            Err(error) => return Err(error.into()),
+        let id = layer_id(spec, &pinned, tools);
+        let what = format!("layer {name} of {}", recipe.name);
+        if self.has(Bucket::Images, id, &what, &recipe.committed)? {
+            return Ok(self.store.path(Bucket::Images, &id.to_string()).join(LAYER_FILE));
         }
         let lock = self.fetched(&recipe.name, &lock.only(&[&set, ImageSpec::TOOLS_SET]))?;
         let tools = packages(&lock, ImageSpec::TOOLS_SET, &self.store);

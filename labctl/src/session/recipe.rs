@@ -9,9 +9,13 @@ use crate::spec::error::SpecError;
 use crate::spec::files::CourseFiles;
 use crate::spec::suggest::did_you_mean;
 use crate::spec::yaml::Source;
+use crate::substitute::{Committed, NotCommitted};
 
 /// The release of Debian that every lock of this course is made from.
 const SUITE: &str = "trixie";
+
+/// Digests of what is made from a lock, beside it.
+pub const COMMITTED: &str = "substitute.lock";
 
 /// What is wrong with a kernel's or an image's files.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,12 @@ pub enum RecipeError {
     StaleLock { file: String },
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error("{file} cannot be used")]
+    Committed {
+        file: String,
+        #[source]
+        source: NotCommitted,
+    },
 }
 
 /// A kernel's files.
@@ -53,6 +63,8 @@ pub struct KernelRecipe {
     pub spec: KernelSpec,
     /// File name and text, in the order of the description.
     pub fragments: Vec<(String, String)>,
+    /// What its entries have to hold, as far as that is written down beside it.
+    pub committed: Committed,
 }
 
 /// An image's files.
@@ -62,6 +74,8 @@ pub struct ImageRecipe {
     pub spec: ImageSpec,
     /// Path in the image -> contents.
     pub overlay: BTreeMap<String, Vec<u8>>,
+    /// What its entries have to hold, as far as that is written down beside it.
+    pub committed: Committed,
 }
 
 /// The names below `kernels/` or `images/`.
@@ -109,6 +123,7 @@ impl KernelRecipe {
             name: name.to_owned(),
             spec,
             fragments,
+            committed: committed(files, &format!("kernels/{name}"))?,
         })
     }
 
@@ -152,6 +167,7 @@ impl ImageRecipe {
             name: name.to_owned(),
             spec,
             overlay,
+            committed: committed(files, &format!("images/{name}"))?,
         })
     }
 
@@ -186,6 +202,15 @@ fn read_lock(files: &CourseFiles, file: &str, request: &LockRequest) -> Result<L
         });
     }
     Ok(lock)
+}
+
+/// The digests beside a description; none where nobody has written any.
+fn committed(files: &CourseFiles, folder: &str) -> Result<Committed, RecipeError> {
+    let file = format!("{folder}/{COMMITTED}");
+    match text(files, &file) {
+        None => Ok(Committed::default()),
+        Some(text) => Committed::parse(&text).map_err(|source| RecipeError::Committed { file, source }),
+    }
 }
 
 fn text(files: &CourseFiles, path: &str) -> Option<String> {

@@ -90,6 +90,16 @@ impl Store {
         &self.root
     }
 
+    /// Bytes that this user may still write to the store's disk.
+    ///
+    /// # Errors
+    /// When the disk does not say.
+    pub fn free(&self) -> Result<u64, StoreError> {
+        let disk = rustix::fs::statvfs(&self.root)
+            .map_err(|errno| StoreError::io("ask for the free space of the store's disk")(errno.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Where the entry `id` of `bucket` is, whether it exists or not.
     pub fn path(&self, bucket: Bucket, id: &str) -> PathBuf {
         self.root.join(bucket.name()).join(id)
@@ -177,6 +187,33 @@ impl Store {
             Err(StoreError::Damaged { .. }) => remove_tree(&path)?,
             Err(error) => return Err(error.into()),
         }
+        self.make(bucket, id, make)
+    }
+
+    /// The entry `id`, made by `make` in a staging folder, whatever was there: what the caller knows to be damaged although
+    /// it has not been touched.
+    ///
+    /// # Errors
+    /// Those of `make`, and I/O errors of the store itself.
+    pub fn make_again<E: From<StoreError>>(
+        &self,
+        bucket: Bucket,
+        id: &str,
+        cancel: &Cancel,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Entry, E> {
+        let _lock = self.lock(bucket, id, cancel)?;
+        self.make(bucket, id, make)
+    }
+
+    /// The caller holds the lock of the entry's making.
+    fn make<E: From<StoreError>>(
+        &self,
+        bucket: Bucket,
+        id: &str,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Entry, E> {
+        let path = self.path(bucket, id);
         let staging = self.stage(&format!("{bucket}-{}", &id[..id.len().min(16)]))?;
         make(staging.path())?;
         let entry = Entry::seal(staging, path)?;

@@ -119,6 +119,21 @@ impl Entry {
         Ok(())
     }
 
+    /// Its files, as they were when it was finished: path -> size, and the digest where one was taken.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn sealed(&self) -> Result<BTreeMap<String, (u64, Option<Digest>)>, StoreError> {
+        let (manifest, _) = read_manifest(&self.path).map_err(|what| StoreError::Damaged {
+            entry: self.path.display().to_string(),
+            what,
+        })?;
+        let files = manifest.files.into_iter();
+        Ok(files
+            .map(|(path, recorded)| (path, (recorded.size, recorded.sha256)))
+            .collect())
+    }
+
     /// Writes the manifest and renames the staging folder into place. A crash before the rename leaves only a
     /// staging folder, which nothing reads.
     pub(super) fn seal(staging: Staging, path: PathBuf) -> Result<Self, StoreError> {

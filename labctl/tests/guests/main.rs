@@ -13,6 +13,7 @@ mod grading;
 mod images;
 mod journey;
 mod leaves;
+mod offline;
 #[path = "../it/cli/pty.rs"]
 #[expect(
     dead_code,

@@ -38,6 +38,7 @@ pub(crate) fn preparation() -> Option<Preparation> {
             search_path,
             SystemTime::now(),
         ),
+        substitutes: labctl::substitute::Substitutes::default(),
         strictness: Strictness::Drift,
         bubblewrap,
         events: Events::silent(),

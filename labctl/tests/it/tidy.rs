@@ -49,7 +49,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     // One outside world each.
     ("supervise", &["deadline"]),
     ("store", &["digest", "supervise"]),
+    ("bundle", &["digest", "store", "supervise"]),
     ("apt", &["deadline", "digest", "event", "store", "supervise"]),
+    (
+        "substitute",
+        &["apt", "bundle", "digest", "event", "store", "supervise"],
+    ),
     ("sandbox", &["deadline", "event", "supervise"]),
     (
         "toolchain",
@@ -106,6 +111,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "accel",
             "apt",
+            "bundle",
             "cbuild",
             "deadline",
             "digest",
@@ -117,6 +123,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sandbox",
             "spec",
             "store",
+            "substitute",
             "supervise",
             "toolchain",
             "vm",

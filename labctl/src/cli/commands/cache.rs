@@ -11,6 +11,7 @@ use crate::cli::cache::{
     Fate, Item, Thing, age, census, counted, fate, known_to_course, name, parts_or_all, size, table,
 };
 use crate::cli::context::Context;
+use super::carry;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{lab, output};
@@ -65,6 +66,9 @@ pub(super) async fn run(context: &Context, command: CacheCommand) -> Result<Exit
             dry_run,
             format,
         } => gc(context, older_than, &parts, dry_run, format).await,
+        CacheCommand::Export(args) => carry::export(context, args).await,
+        CacheCommand::Import(args) => carry::import(context, args).await,
+        CacheCommand::Digest(args) => carry::digest(context, args).await,
         CacheCommand::Verify {
             parts,
             repair,

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{course, lab, output};
-use crate::session::{KernelRecipe, Preparation, recipe_names};
+use crate::session::{Comparison, KernelRecipe, Preparation, recipe_names};
 use crate::store::Bucket;
 
 #[derive(Serialize)]
@@ -34,19 +34,21 @@ async fn build(context: &Context, name: &str, verify: bool) -> Result<Exit, Fail
     let preparation = lab::preparation(context)?;
     let name = name.to_owned();
     if verify {
-        let compared = lab::blocking(move || {
+        let compared: Comparison = lab::blocking(move || {
             let elsewhere = preparation.store.stage("verify")?;
             Ok(preparation.verify_kernel(&recipe, &lock, elsewhere.path())?)
         })
         .await?;
         let mut text = String::new();
-        for (file, same) in &compared {
+        for path in &compared.differing {
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{:<9} {file}", if *same { "same" } else { "DIFFERS" });
+            let _ = writeln!(text, "{:<9} {path}", "DIFFERS");
         }
+        let same = compared.paths - compared.differing.len();
+        let _ = writeln!(text, "{:<9} {same} of {} paths", "same", compared.paths);
         context.ui.clear();
         output::result(&text)?;
-        return Ok(if compared.values().all(|same| *same) {
+        return Ok(if compared.differing.is_empty() {
             Exit::Done
         } else {
             Exit::NotPassed

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cache;
+mod carry;
 mod check;
 mod completions;
 mod dmesg;

@@ -4,6 +4,7 @@
 
 mod authors;
 mod cache;
+mod carry;
 mod files;
 mod graded;
 mod help;

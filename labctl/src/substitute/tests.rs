@@ -1,0 +1,1 @@
+//! Places that have the right thing, the wrong thing, or nothing.
