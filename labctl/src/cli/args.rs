@@ -1,8 +1,12 @@
 //! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
 
+mod report;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use report::{ReportFile, ReportFormat, Reporting};
 
 /// Reproducible QEMU labs for Linux kernel courses.
 #[derive(Debug, Parser)]
@@ -76,13 +80,6 @@ pub enum Colour {
 pub enum Format {
     Human,
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    Human,
-    Json,
-    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -315,9 +312,8 @@ pub struct Check {
     /// Other numbers for the worksheets than the lesson's.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// For people, for programs, or for CI.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
-    pub format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) reporting: Reporting,
 }
 
 #[derive(Debug, Args)]
