@@ -1,12 +1,14 @@
 //! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
 
 mod cache;
+mod report;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, DigestOf, Export, Import, Luggage, Part};
+pub(crate) use report::{ReportFile, ReportFormat, Reporting};
 
 /// Reproducible QEMU labs for Linux kernel courses.
 #[derive(Debug, Parser)]
@@ -94,13 +96,6 @@ pub enum Colour {
 pub enum Format {
     Human,
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    Human,
-    Json,
-    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -333,9 +328,8 @@ pub struct Check {
     /// Other numbers for the worksheets than the lesson's.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// For people, for programs, or for CI.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
-    pub format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) reporting: Reporting,
 }
 
 #[derive(Debug, Args)]

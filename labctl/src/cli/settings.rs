@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{Colour, Global};
+use super::ci::Ci;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::ui::Mode;
@@ -37,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) keys: bool,
     /// The kind of terminal, for the guest's programs.
     pub(crate) term: String,
+    /// What a CI server says of the job that this is.
+    pub(crate) ci: Ci,
     /// Columns of the terminal that results go to; 100 without one.
     pub(crate) width: usize,
 }
@@ -87,6 +90,7 @@ impl Settings {
             redraws: stdout_is_terminal && !dumb && global.color != Colour::Never,
             keys: std::io::stdin().is_terminal(),
             term: env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()),
+            ci: Ci::read(|name| env::var(name).ok()),
             width,
         })
     }

@@ -3,13 +3,24 @@
 //! Every string of a result may hold what a student's program or module said, so none reaches an output except
 //! through `safe`.
 
+mod case;
+pub mod classroom;
+pub mod classroom50;
+pub mod csv;
+pub mod exercism;
 pub mod facts;
 mod figure;
+pub mod github;
+pub mod gradescope;
 pub mod hint;
+#[cfg(test)]
+mod hostile;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod ktap;
 pub mod lint;
+pub mod markdown;
 mod page;
 mod safe;
 #[cfg(test)]
@@ -17,3 +28,7 @@ mod sample;
 pub mod svg;
 pub mod watch;
 mod wrap;
+
+#[cfg(test)]
+#[path = "../../tests/grade/validator.rs"]
+mod validator;

@@ -85,7 +85,9 @@ pub(super) async fn export(context: &Context, args: args::Export) -> Result<Exit
     if let Some(folder) = &args.substitutes {
         return publish(context, &args, &context.settings.absolute(folder)).await;
     }
-    let path = context.settings.absolute(&args.bundle.clone().unwrap_or_default());
+    let path = context
+        .settings
+        .absolute(&args.bundle.clone().unwrap_or_default());
     let folder = writable_folder(&path)?;
     let packed = pack(context, &args.luggage, args.with_packages, |_| true).await?;
     let to = path.clone();
@@ -163,7 +165,11 @@ async fn publish(context: &Context, args: &args::Export, folder: &Path) -> Resul
         Format::Human => records.iter().fold(String::new(), |mut text, record| {
             let bytes = size(record.file.size);
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{:<8} {} {bytes:>10}  {}", record.bucket, record.id, record.what);
+            let _ = writeln!(
+                text,
+                "{:<8} {} {bytes:>10}  {}",
+                record.bucket, record.id, record.what
+            );
             text
         }),
         Format::Json => json(&serde_json::json!({
@@ -180,10 +186,11 @@ pub(super) async fn digest(context: &Context, args: args::DigestOf) -> Result<Ex
     let dir = course::load_modules(context, None)?.dir;
     let dir = match (args.write, dir) {
         (true, None) => {
-            return Err(
-                Failure::new(Exit::Usage, "the course is the one built in; there is nothing to write to")
-                    .hint("run it in a course's folder, or name one with --course DIR"),
-            );
+            return Err(Failure::new(
+                Exit::Usage,
+                "the course is the one built in; there is nothing to write to",
+            )
+            .hint("run it in a course's folder, or name one with --course DIR"));
         }
         (write, dir) => dir.filter(|_| write),
     };
@@ -273,7 +280,8 @@ fn exported(manifest: &Manifest, written: &Written, path: &Path) -> String {
         size(manifest.bytes()),
         written.sha256,
         written.sha256,
-        path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     );
     text
 }
@@ -283,8 +291,7 @@ pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit
     let store = context.store()?;
     let (events, cancel) = (context.events.clone(), context.cancel.clone());
     let pin = args.sha256;
-    let (manifest, sha256, fates) =
-        lab::blocking(move || take(&path, pin, &store, &events, &cancel)).await?;
+    let (manifest, sha256, fates) = lab::blocking(move || take(&path, pin, &store, &events, &cancel)).await?;
     for (entry, fate) in manifest.entries.iter().zip(&fates) {
         if let Fate::Differs(path) = fate {
             context.events.warn(format!(
@@ -319,9 +326,8 @@ fn take(
     cancel: &Cancel,
 ) -> Result<(Manifest, Digest, Vec<Fate>), Failure> {
     let open = || -> Result<fs::File, Failure> {
-        fs::File::open(path).map_err(|error| {
-            Failure::new(Exit::Usage, "the bundle cannot be opened").because(&error)
-        })
+        fs::File::open(path)
+            .map_err(|error| Failure::new(Exit::Usage, "the bundle cannot be opened").because(&error))
     };
     if let Some(expected) = pin {
         events.started(Stage::Store, "comparing the bundle's digest");
@@ -338,7 +344,11 @@ fn take(
     let (manifest, sha256) = (unpacked.manifest().clone(), unpacked.sha256());
     // The file may be another one by now.
     if let Some(expected) = pin.filter(|expected| *expected != sha256) {
-        return Err(BundleError::Pin { expected, got: sha256 }.into());
+        return Err(BundleError::Pin {
+            expected,
+            got: sha256,
+        }
+        .into());
     }
     let fates = unpacked.commit(store, cancel)?;
     tally.end(&format!("{} checked", counted(fates.len())));

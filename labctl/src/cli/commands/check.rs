@@ -1,75 +1,45 @@
 //! `labctl check`: run, grade, report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::cli::args::{Check, ReportFormat};
+use crate::cli::args::Check;
 use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output;
 use crate::cli::progress::Ledger;
+use crate::cli::reporting::Reports;
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
-use crate::grade::verdict::Verdict;
-use crate::report;
 use crate::run_dir::RunDir;
 use crate::spec::course::Module;
 use crate::spec::exercise::{Exercise, LESSON_SEED};
 
 pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure> {
+    let reports = Reports::prepare(context, &check.reporting)?;
     context.reap()?;
     let loaded = if check.from.is_some() || check.exercises.is_empty() {
         course::load(context)?
     } else {
         course::load_named(context, &check.exercises)?
     };
-    let results = match &check.from {
-        Some(run) => again(context, &loaded, run)?,
+    let (results, workspace) = match &check.from {
+        Some(run) => (again(context, &loaded, run)?, None),
         None => anew(context, &loaded, &check).await?,
     };
     context.ui.clear();
-    let text = match check.format {
-        ReportFormat::Human => {
-            let settings = &context.settings;
-            let options = report::human::Options {
-                width: settings.width,
-                colour: settings.colour,
-                ..Default::default()
-            };
-            report::human::render(&results, &options)
-        }
-        ReportFormat::Json => report::json::render(&results)?,
-        ReportFormat::Junit => {
-            report::junit::render(&results).map_err(|error| Failure::from_error(Exit::Bug, &error))?
-        }
-    };
-    output::result(&text)?;
-    Ok(exit(&results))
-}
-
-/// A wrong answer outranks a failure of ours, because running it again would not change it; unreadable input comes
-/// last, because it costs nothing.
-fn exit(results: &Results) -> Exit {
-    let any = |wanted: &[Verdict]| {
-        results
-            .exercises
-            .iter()
-            .any(|exercise| wanted.contains(&exercise.result.verdict))
-    };
-    if any(&[Verdict::Failed, Verdict::Partial, Verdict::Blocked]) {
-        Exit::NotPassed
-    } else if any(&[Verdict::Inconclusive]) {
-        Exit::Inconclusive
-    } else if any(&[Verdict::Invalid]) {
-        Exit::Invalid
-    } else {
-        Exit::Done
-    }
+    let done = reports.publish(context, &results, workspace.as_deref())?;
+    Ok(
+        if check.reporting.exit_zero && matches!(done, Exit::NotPassed | Exit::Invalid) {
+            Exit::Done
+        } else {
+            done
+        },
+    )
 }
 
 /// Grades a recorded run again.
@@ -108,8 +78,12 @@ fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Fail
     })
 }
 
-/// Runs and grades a submission.
-async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Results, Failure> {
+/// Runs and grades a submission; with the folder that it is in, unless it is the course's own.
+async fn anew(
+    context: &Context,
+    loaded: &Loaded,
+    check: &Check,
+) -> Result<(Results, Option<PathBuf>), Failure> {
     let found = if check.reference {
         None
     } else {
@@ -153,13 +127,14 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
     if let Some(ledger) = ledger {
         ledger.finish(context, &graded);
     }
-    Ok(Results {
+    let results = Results {
         course: loaded.course.name.clone(),
         module: module.id.to_string(),
         seed: submission.seed,
         environment,
         exercises: graded,
-    })
+    };
+    Ok((results, found.map(|found| found.dir)))
 }
 
 /// The exercises of one module that `names` stand for, each once, in the order of the module.
