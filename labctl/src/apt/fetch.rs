@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::archive::{Archive, ArchiveConfig, OpenError};
-use super::download::{DownloadError, Download, download};
+use super::download::{Download, DownloadError, download};
 use super::drift::{self, Change};
 use super::lockfile::{LockFile, Pin};
 use super::release::IndexError;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lab_deb::{PackageIndex, Release, ReleaseError};
 
 use super::archive::{Archive, ArchiveConfig, OpenError};
-use super::download::{DownloadError, Download, download};
+use super::download::{Download, DownloadError, download};
 use super::sources::MirrorError;
 use super::transport::TransferError;
 use super::verify::{Verifier, VerifyError};

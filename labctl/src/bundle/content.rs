@@ -34,14 +34,15 @@ pub fn describe(
         progress,
         cancel,
     };
-    walk.folder(entry.path(), &mut items).map_err(|failure| match failure {
-        Failure::Cancelled(cancelled) => cancelled.into(),
-        Failure::Io(source) => failed(source),
-        Failure::Unfit(what) => BundleError::Unfit {
-            entry: format!("{bucket}/{id}"),
-            what,
-        },
-    })?;
+    walk.folder(entry.path(), &mut items)
+        .map_err(|failure| match failure {
+            Failure::Cancelled(cancelled) => cancelled.into(),
+            Failure::Io(source) => failed(source),
+            Failure::Unfit(what) => BundleError::Unfit {
+                entry: format!("{bucket}/{id}"),
+                what,
+            },
+        })?;
     items.sort_by(|a, b| a.path.cmp(&b.path));
     let damaged = |what: String| StoreError::Damaged {
         entry: entry.path().display().to_string(),
@@ -113,7 +114,9 @@ impl Walk<'_> {
                     executable: meta.permissions().mode() & 0o111 != 0,
                 }
             } else {
-                return Err(Failure::Unfit(format!("`{name}` is neither file, folder nor link")));
+                return Err(Failure::Unfit(format!(
+                    "`{name}` is neither file, folder nor link"
+                )));
             };
             items.push(Item { path: name, kind });
         }

@@ -102,9 +102,7 @@ impl Listed {
         let (own, others) = (index(self), index(other));
         let paths: BTreeSet<&str> = own.keys().chain(others.keys()).copied().collect();
         let count = paths.len();
-        let differing = paths
-            .into_iter()
-            .filter(|path| own.get(path) != others.get(path));
+        let differing = paths.into_iter().filter(|path| own.get(path) != others.get(path));
         (count, differing.collect())
     }
 
@@ -232,7 +230,10 @@ fn wrong(what: String) -> BundleError {
 
 /// A text of somebody else's, short enough to be shown.
 fn shown(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(60).collect()
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(60)
+        .collect()
 }
 
 fn check_path(path: &str) -> Result<(), String> {

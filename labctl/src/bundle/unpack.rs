@@ -28,7 +28,10 @@ pub enum Fate {
 
 enum Place {
     /// Beside the store's entries; `again` when the store has one that is damaged.
-    Staged { staging: Staging, again: bool },
+    Staged {
+        staging: Staging,
+        again: bool,
+    },
     Had(Fate),
 }
 

@@ -90,7 +90,9 @@ fn member(
     let Kind::File { size, sha256, .. } = &item.kind else {
         return Ok(());
     };
-    let path = store.path(entry.bucket()?, &entry.id.to_string()).join(&item.path);
+    let path = store
+        .path(entry.bucket()?, &entry.id.to_string())
+        .join(&item.path);
     let failed = |source| BundleError::Entry {
         entry: entry.name(),
         source,

@@ -127,7 +127,12 @@ impl Preparation {
                 return Err(drift());
             }
             let what = format!("layer {name} of {}", recipe.name);
-            found.add(Bucket::Images, id, &what, Some(&format!("images/{}", recipe.name)));
+            found.add(
+                Bucket::Images,
+                id,
+                &what,
+                Some(&format!("images/{}", recipe.name)),
+            );
         }
         if luggage.packages {
             self.carry_packages(&recipe.name, lock, found, drift)?;

@@ -90,20 +90,10 @@ impl Preparation {
                 what: "it was removed".to_owned(),
             };
             let entry: Entry = store.get(Bucket::Kernels, &id.to_string())?.ok_or_else(gone)?;
-            let described = describe(
-                Bucket::Kernels,
-                id,
-                &recipe.name,
-                &entry,
-                &|_| {},
-                &self.cancel,
-            );
+            let described = describe(Bucket::Kernels, id, &recipe.name, &entry, &|_| {}, &self.cancel);
             Ok(described?)
         };
-        let (first, second) = (
-            listed(&self.store, first.kernel.id)?,
-            listed(&store, second.id)?,
-        );
+        let (first, second) = (listed(&self.store, first.kernel.id)?, listed(&store, second.id)?);
         let (paths, differing) = first.compare(&second);
         Ok(Comparison {
             paths,

@@ -153,7 +153,8 @@ impl Run<'_> {
             Archive::at(&self.place.base, transport).map_err(|error| Refusal::Unreachable(chain(&error)))?;
         let [record_name, signature_name, bundle_name] = file_names(self.wanted.id);
         let json = self.small(&archive, &record_name)?;
-        let record = Record::parse(&json, self.wanted.bucket.name(), self.wanted.id).map_err(Refusal::Wrong)?;
+        let record =
+            Record::parse(&json, self.wanted.bucket.name(), self.wanted.id).map_err(Refusal::Wrong)?;
         let proof = match committed(&record, self.wanted.committed) {
             Some(known) => known.map_err(Refusal::Wrong)?,
             None if keys.is_empty() => return Err(Refusal::Unproved),
@@ -182,7 +183,9 @@ impl Run<'_> {
         let size = record.file.size;
         let free = self.store.free().map_err(|error| Refusal::Wrong(chain(&error)))?;
         if size > free {
-            return Err(Refusal::Wrong(format!("it has {size} bytes, and {free} are free")));
+            return Err(Refusal::Wrong(format!(
+                "it has {size} bytes, and {free} are free"
+            )));
         }
         // As a package is called that has arrived in part: by its digest, so that the next run goes on with it.
         let id = record.file.sha256.to_string();
@@ -233,18 +236,15 @@ impl Run<'_> {
         let bundle = Bundle::open(BufReader::new(file), self.cancel).map_err(refuse)?;
         match bundle.manifest().entries.as_slice() {
             [only]
-                if only.bucket == record.bucket
-                    && only.id == record.id
-                    && only.content == record.content => {}
+                if only.bucket == record.bucket && only.id == record.id && only.content == record.content => {
+            }
             _ => {
                 return Err(Refusal::Wrong(
                     "its bundle does not hold what its description says".to_owned(),
                 ));
             }
         }
-        let unpacked = bundle
-            .unpack(self.store, &|_| {}, self.cancel)
-            .map_err(refuse)?;
+        let unpacked = bundle.unpack(self.store, &|_| {}, self.cancel).map_err(refuse)?;
         unpacked.commit(self.store, self.cancel).map_err(refuse)?;
         Ok(())
     }

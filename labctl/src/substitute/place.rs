@@ -14,7 +14,9 @@ pub struct Place {
 
 /// A text that names no place.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no place for substitutes: give a folder, an http or https address, or github:OWNER/REPOSITORY@TAG")]
+#[error(
+    "`{0}` is no place for substitutes: give a folder, an http or https address, or github:OWNER/REPOSITORY@TAG"
+)]
 pub struct NotAPlace(String);
 
 impl Place {

@@ -67,8 +67,8 @@ impl Record {
 
     /// Reads a record that is to be of the entry `id` of `bucket`.
     pub(super) fn parse(json: &[u8], bucket: &str, id: Digest) -> Result<Self, String> {
-        let record: Self =
-            serde_json::from_slice(json).map_err(|error| format!("its description cannot be read: {error}"))?;
+        let record: Self = serde_json::from_slice(json)
+            .map_err(|error| format!("its description cannot be read: {error}"))?;
         if record.schema != SCHEMA {
             return Err("its description is of another version of labctl".to_owned());
         }
@@ -76,7 +76,10 @@ impl Record {
             return Err("its description is that of another entry".to_owned());
         }
         if record.file.size > LARGEST {
-            return Err(format!("it has {} bytes, more than are fetched", record.file.size));
+            return Err(format!(
+                "it has {} bytes, more than are fetched",
+                record.file.size
+            ));
         }
         Ok(record)
     }

@@ -14,7 +14,11 @@ fn offline(bed: &Bed, args: &[&str]) -> Output {
     const UP: &str = "ip link set lo up && exec \"$@\"";
     let plain = bed.command(args);
     // As root without a user namespace of its own, which would be another way of sandboxes.
-    let skip = if rustix::process::geteuid().is_root() { 2 } else { 0 };
+    let skip = if rustix::process::geteuid().is_root() {
+        2
+    } else {
+        0
+    };
     let may = command("unshare")
         .args(&NAMESPACE[skip..])
         .args(["sh", "-c", UP, "sh", "true"])
@@ -65,19 +69,34 @@ fn what_one_host_packs_another_runs_without_a_network() {
     // The same store gives the same bytes.
     let again = format!("{bundle}.again");
     bed.ok(&[&export[..], &[&again]].concat());
-    assert!(fs::read(bundle).unwrap() == fs::read(&again).unwrap(), "two exports differ");
+    assert!(
+        fs::read(bundle).unwrap() == fs::read(&again).unwrap(),
+        "two exports differ"
+    );
     bed.own_store(&[]);
     let said = ok(&offline(&bed, &["cache", "import", "--sha256", sha256, bundle]));
     assert!(said.contains("as asked for"), "{said}");
     let kernel = ["--kernel", "debian-6.12"];
-    let exec = ["exec", "--fresh", "module7", kernel[0], kernel[1], "--", "uname", "-r"];
+    let exec = [
+        "exec", "--fresh", "module7", kernel[0], kernel[1], "--", "uname", "-r",
+    ];
     let release = ok(&offline(&bed, &exec));
     assert!(release.starts_with("6.12."), "{release}");
-    let check = ["check", "exercise-b", "--reference", kernel[0], kernel[1], "--format", "json"];
+    let check = [
+        "check",
+        "exercise-b",
+        "--reference",
+        kernel[0],
+        kernel[1],
+        "--format",
+        "json",
+    ];
     let report: Value = serde_json::from_str(&ok(&offline(&bed, &check))).unwrap();
     assert_eq!(report["exercises"][0]["verdict"], "passed", "{report:#}");
     // A layer that no exercise asks for in this combination: its initramfs is made there.
-    let layers = ["exec", "--fresh", "module7", kernel[0], kernel[1], "--layers", "net", "--", "true"];
+    let layers = [
+        "exec", "--fresh", "module7", kernel[0], kernel[1], "--layers", "net", "--", "true",
+    ];
     ok(&offline(&bed, &layers));
     bed.assert_nothing_left();
 }

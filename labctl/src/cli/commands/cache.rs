@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::carry;
 use crate::cli::args::{CacheCommand, Format, Part};
 use crate::cli::cache::{
     Fate, Item, Thing, age, census, counted, fate, known_to_course, name, parts_or_all, size, table,
 };
 use crate::cli::context::Context;
-use super::carry;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{lab, output};

@@ -19,7 +19,7 @@ use crate::cli::failure::Failure;
 use crate::cli::{course, lab, output};
 use crate::digest::Digest;
 use crate::event::{Events, Stage, Unit};
-use crate::session::{COMMITTED, Luggage, Portable, Preparation};
+use crate::session::{COMMITTED, Luggage, Portable, Preparation, all_committed};
 use crate::store::{Bucket, Store};
 use crate::substitute::{Committed, Record, file_names};
 use crate::supervise::Cancel;
@@ -85,7 +85,9 @@ pub(super) async fn export(context: &Context, args: args::Export) -> Result<Exit
     if let Some(folder) = &args.substitutes {
         return publish(context, &args, &context.settings.absolute(folder)).await;
     }
-    let path = context.settings.absolute(&args.bundle.clone().unwrap_or_default());
+    let path = context
+        .settings
+        .absolute(&args.bundle.clone().unwrap_or_default());
     let folder = writable_folder(&path)?;
     let packed = pack(context, &args.luggage, args.with_packages, |_| true).await?;
     let to = path.clone();
@@ -163,7 +165,11 @@ async fn publish(context: &Context, args: &args::Export, folder: &Path) -> Resul
         Format::Human => records.iter().fold(String::new(), |mut text, record| {
             let bytes = size(record.file.size);
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{:<8} {} {bytes:>10}  {}", record.bucket, record.id, record.what);
+            let _ = writeln!(
+                text,
+                "{:<8} {} {bytes:>10}  {}",
+                record.bucket, record.id, record.what
+            );
             text
         }),
         Format::Json => json(&serde_json::json!({
@@ -180,10 +186,11 @@ pub(super) async fn digest(context: &Context, args: args::DigestOf) -> Result<Ex
     let dir = course::load_modules(context, None)?.dir;
     let dir = match (args.write, dir) {
         (true, None) => {
-            return Err(
-                Failure::new(Exit::Usage, "the course is the one built in; there is nothing to write to")
-                    .hint("run it in a course's folder, or name one with --course DIR"),
-            );
+            return Err(Failure::new(
+                Exit::Usage,
+                "the course is the one built in; there is nothing to write to",
+            )
+            .hint("run it in a course's folder, or name one with --course DIR"));
         }
         (write, dir) => dir.filter(|_| write),
     };
@@ -273,18 +280,25 @@ fn exported(manifest: &Manifest, written: &Written, path: &Path) -> String {
         size(manifest.bytes()),
         written.sha256,
         written.sha256,
-        path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     );
     text
 }
 
 pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit, Failure> {
     let path = context.settings.absolute(&args.bundle);
+    if path.is_dir() {
+        let what = format!("`{}` is a folder; a bundle is one file", path.display());
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let store = context.store()?;
     let (events, cancel) = (context.events.clone(), context.cancel.clone());
     let pin = args.sha256;
+    let committed = committed_by_course(context)?;
+    let known = committed.clone();
     let (manifest, sha256, fates) =
-        lab::blocking(move || take(&path, pin, &store, &events, &cancel)).await?;
+        lab::blocking(move || take(&path, pin, &known, &store, &events, &cancel)).await?;
     for (entry, fate) in manifest.entries.iter().zip(&fates) {
         if let Fate::Differs(path) = fate {
             context.events.warn(format!(
@@ -295,7 +309,7 @@ pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit
         }
     }
     let text = match args.format {
-        Format::Human => imported(&manifest, &fates, sha256, args.sha256.is_some()),
+        Format::Human => imported(&manifest, &fates, sha256, args.sha256.is_some(), &committed),
         Format::Json => {
             let pairs = manifest.entries.iter().zip(&fates);
             let entries: Vec<Told> = pairs.map(|(entry, fate)| told(entry, Some(fate))).collect();
@@ -314,14 +328,14 @@ pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit
 fn take(
     path: &Path,
     pin: Option<Digest>,
+    committed: &Committed,
     store: &Store,
     events: &Events,
     cancel: &Cancel,
 ) -> Result<(Manifest, Digest, Vec<Fate>), Failure> {
     let open = || -> Result<fs::File, Failure> {
-        fs::File::open(path).map_err(|error| {
-            Failure::new(Exit::Usage, "the bundle cannot be opened").because(&error)
-        })
+        fs::File::open(path)
+            .map_err(|error| Failure::new(Exit::Usage, "the bundle cannot be opened").because(&error))
     };
     if let Some(expected) = pin {
         events.started(Stage::Store, "comparing the bundle's digest");
@@ -333,33 +347,78 @@ fn take(
         }
     }
     let bundle = Bundle::open(BufReader::with_capacity(128 << 10, open()?), cancel)?;
+    for entry in &bundle.manifest().entries {
+        if let Some(content) = committed.get(entry.id)
+            && content != entry.content
+        {
+            let what = format!(
+                "{} ({}) is not what the course has committed",
+                entry.name(),
+                entry.what
+            );
+            return Err(Failure::new(Exit::Invalid, what).hint("nothing of the bundle was taken"));
+        }
+    }
     let tally = Tally::new(events, "unpacking", bundle.manifest().bytes());
     let unpacked = bundle.unpack(store, &|bytes| tally.add(bytes), cancel)?;
     let (manifest, sha256) = (unpacked.manifest().clone(), unpacked.sha256());
     // The file may be another one by now.
     if let Some(expected) = pin.filter(|expected| *expected != sha256) {
-        return Err(BundleError::Pin { expected, got: sha256 }.into());
+        return Err(BundleError::Pin {
+            expected,
+            got: sha256,
+        }
+        .into());
     }
     let fates = unpacked.commit(store, cancel)?;
     tally.end(&format!("{} checked", counted(fates.len())));
     Ok((manifest, sha256, fates))
 }
 
-fn imported(manifest: &Manifest, fates: &[Fate], sha256: Digest, pinned: bool) -> String {
+/// The digests of the course at hand, if there is one that can be read: a store can be filled without.
+fn committed_by_course(context: &Context) -> Result<Committed, Failure> {
+    match course::load_modules(context, None) {
+        Ok(loaded) => Ok(all_committed(&loaded.files)?),
+        Err(_) => Ok(Committed::default()),
+    }
+}
+
+fn imported(
+    manifest: &Manifest,
+    fates: &[Fate],
+    sha256: Digest,
+    pinned: bool,
+    committed: &Committed,
+) -> String {
     let mut text = String::new();
     for (entry, fate) in manifest.entries.iter().zip(fates) {
         row(&mut text, word(fate), entry);
     }
+    let packages = |entry: &&bundle::Listed| entry.bucket == Bucket::Debs.name();
+    let own = manifest.entries.iter().filter(packages).count();
+    let known = |entry: &&bundle::Listed| committed.get(entry.id).is_some();
+    let known = manifest.entries.iter().filter(known).count();
+    let rest = fates.len() - own - known;
     // Writing to a `String` cannot fail.
-    let _ = if pinned {
-        writeln!(text, "sha256 {sha256}, as asked for")
-    } else {
-        writeln!(
-            text,
-            "sha256 {sha256}: packages prove themselves, the rest is as good as where this file came from; \
-             --sha256 holds it against the digest that was printed when it was written"
-        )
-    };
+    let _ = writeln!(
+        text,
+        "sha256 {sha256}{}",
+        if pinned { ", as asked for" } else { "" }
+    );
+    if own > 0 {
+        let _ = writeln!(text, "proved by their own digests: {own}");
+    }
+    if known > 0 {
+        let _ = writeln!(text, "proved by digests that the course has committed: {known}");
+    }
+    if rest > 0 {
+        let by = if pinned {
+            "proved by the digest of the whole"
+        } else {
+            "as good as where this file came from; --sha256 holds it against what was printed when it was written"
+        };
+        let _ = writeln!(text, "{by}: {rest}");
+    }
     text
 }
 

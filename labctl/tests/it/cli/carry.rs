@@ -16,7 +16,13 @@ fn bundle() -> Vec<u8> {
     let store = Store::open(dir.path()).unwrap();
     let cancel = Cancel::new();
     let all = [
-        (Bucket::Debs, Digest::of(b"a package"), "package.deb", &b"a package"[..], "small 1.0"),
+        (
+            Bucket::Debs,
+            Digest::of(b"a package"),
+            "package.deb",
+            &b"a package"[..],
+            "small 1.0",
+        ),
         (
             Bucket::Images,
             Digest::of(b"the inputs of a layer"),
@@ -118,7 +124,15 @@ fn what_cannot_be_packed_is_said_before_anything_is_built() {
     let said = [
         &["cache", "export", "bundle.tar.zst"][..],
         &["cache", "export", "--for", "module8", "bundle.tar.zst"],
-        &["cache", "export", "--for", "module7", "--kernel", "debian-6.13", "bundle.tar.zst"],
+        &[
+            "cache",
+            "export",
+            "--for",
+            "module7",
+            "--kernel",
+            "debian-6.13",
+            "bundle.tar.zst",
+        ],
         &["cache", "export", "--for", "module7", "folder"],
         &["cache", "export", "--for", "module7", "nowhere/bundle.tar.zst"],
     ]
