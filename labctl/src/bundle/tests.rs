@@ -376,7 +376,7 @@ fn members_are_what_the_list_says_or_nothing() {
         vec![directory(), (&name, file(b"abd"), b"abd")],
         vec![directory(), (&name, file(b"ab"), b"ab")],
         vec![directory(), (&name, file(b"abcd"), b"abcd")],
-        vec![directory(), ("../../evil", file(b"abc"), b"abc")],
+        vec![directory(), ("evil", file(b"abc"), b"abc")],
         vec![
             directory(),
             (
@@ -467,7 +467,9 @@ fn an_interrupted_import_leaves_nothing() {
     let bundle = from.bundle();
     let cancel = Cancel::new();
     let opened = Bundle::open(bundle.as_slice(), &cancel).unwrap();
-    let stop = |_| drop(cancel.request());
+    let stop = |_| {
+        cancel.request();
+    };
     assert!(matches!(
         opened.unpack(&to.store, &stop, &cancel),
         Err(BundleError::Cancelled(_))

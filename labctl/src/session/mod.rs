@@ -28,6 +28,6 @@ pub use needs::Needs;
 pub use portable::{Luggage, Portable, PortableError};
 pub use prepare::{Preparation, PrepareError, PreparedKernel, Shape};
 pub use readymade::Comparison;
-pub use recipe::{COMMITTED, ImageRecipe, KernelRecipe, RecipeError, names as recipe_names};
+pub use recipe::{COMMITTED, ImageRecipe, KernelRecipe, RecipeError, all_committed, names as recipe_names};
 pub use template::Templates;
 pub use tools::{MODULES, PROGRAMS, Tools};

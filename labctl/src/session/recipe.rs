@@ -9,7 +9,7 @@ use crate::spec::error::SpecError;
 use crate::spec::files::CourseFiles;
 use crate::spec::suggest::did_you_mean;
 use crate::spec::yaml::Source;
-use crate::substitute::{Committed, NotCommitted};
+use crate::substitute::{Committed, NotCommitted, RawCommitted};
 
 /// The release of Debian that every lock of this course is made from.
 const SUITE: &str = "trixie";
@@ -204,12 +204,31 @@ fn read_lock(files: &CourseFiles, file: &str, request: &LockRequest) -> Result<L
     Ok(lock)
 }
 
+/// Every digest that a course has written down, of whatever.
+///
+/// # Errors
+/// [`RecipeError::Committed`] with the file.
+pub fn all_committed(files: &CourseFiles) -> Result<Committed, RecipeError> {
+    let mut all = Committed::default();
+    for top in ["kernels/", "images/"] {
+        for path in files.under(top) {
+            if let Some(folder) = path.strip_suffix(&format!("/{COMMITTED}")) {
+                all.extend(committed(files, folder)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// The digests beside a description; none where nobody has written any.
 fn committed(files: &CourseFiles, folder: &str) -> Result<Committed, RecipeError> {
     let file = format!("{folder}/{COMMITTED}");
     match text(files, &file) {
         None => Ok(Committed::default()),
-        Some(text) => Committed::parse(&text).map_err(|source| RecipeError::Committed { file, source }),
+        Some(text) => {
+            let raw: RawCommitted = Source::new(&file, &text).read()?;
+            Committed::try_from(raw).map_err(|source| RecipeError::Committed { file, source })
+        }
     }
 }
 

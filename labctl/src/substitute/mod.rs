@@ -13,10 +13,7 @@ mod place;
 mod record;
 mod trust;
 
-#[cfg(test)]
-mod tests;
-
 pub use fetch::{Substitutes, Wanted};
 pub use place::{NotAPlace, Place};
 pub use record::{Record, file_names};
-pub use trust::{Committed, Key, NAMESPACE, NotAKey, NotCommitted};
+pub use trust::{Committed, Key, NAMESPACE, NotAKey, NotCommitted, RawCommitted};

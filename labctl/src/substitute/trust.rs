@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use russh::keys::ssh_key::{PublicKey, SshSig};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::record::Record;
 use crate::digest::Digest;
@@ -51,30 +51,22 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed(BTreeMap<Digest, Digest>);
 
-#[derive(Serialize, Deserialize)]
-struct Raw {
+/// `substitute.lock` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawCommitted {
     schema: String,
     entries: BTreeMap<Digest, Digest>,
 }
 
-/// A `substitute.lock` that cannot be used.
+/// A `substitute.lock` of another version of labctl.
 #[derive(Debug, thiserror::Error)]
-#[error("not a list of digests as `labctl cache digest` writes it: {0}")]
+#[error("its schema is `{0}`, and this labctl reads `{SCHEMA}`")]
 pub struct NotCommitted(String);
 
 impl Committed {
     pub fn new(entries: impl IntoIterator<Item = (Digest, Digest)>) -> Self {
         Self(entries.into_iter().collect())
-    }
-
-    /// # Errors
-    /// [`NotCommitted`].
-    pub fn parse(text: &str) -> Result<Self, NotCommitted> {
-        let raw: Raw = serde_yaml::from_str(text).map_err(|error| NotCommitted(error.to_string()))?;
-        if raw.schema != SCHEMA {
-            return Err(NotCommitted(format!("its schema is not `{SCHEMA}`")));
-        }
-        Ok(Self(raw.entries))
     }
 
     pub fn to_text(&self) -> String {
@@ -88,8 +80,24 @@ impl Committed {
         text
     }
 
+    pub fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     pub fn get(&self, id: Digest) -> Option<Digest> {
         self.0.get(&id).copied()
+    }
+}
+
+impl TryFrom<RawCommitted> for Committed {
+    type Error = NotCommitted;
+
+    fn try_from(raw: RawCommitted) -> Result<Self, NotCommitted> {
+        if raw.schema == SCHEMA {
+            Ok(Self(raw.entries))
+        } else {
+            Err(NotCommitted(raw.schema))
+        }
     }
 }
 

@@ -5,7 +5,12 @@
 mod cli;
 mod fake_ssh;
 mod guest;
+mod release;
+#[path = "../../src/apt/tests/server.rs"]
+#[expect(dead_code, reason = "shared with the unit tests of apt, which use all of it")]
+mod server;
 mod slurm;
+mod substitutes;
 mod tidy;
 
 /// Says why a test is skipped. Where that must not be, it is a failure.

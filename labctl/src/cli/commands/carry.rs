@@ -19,7 +19,7 @@ use crate::cli::failure::Failure;
 use crate::cli::{course, lab, output};
 use crate::digest::Digest;
 use crate::event::{Events, Stage, Unit};
-use crate::session::{COMMITTED, Luggage, Portable, Preparation};
+use crate::session::{COMMITTED, Luggage, Portable, Preparation, all_committed};
 use crate::store::{Bucket, Store};
 use crate::substitute::{Committed, Record, file_names};
 use crate::supervise::Cancel;
@@ -288,10 +288,17 @@ fn exported(manifest: &Manifest, written: &Written, path: &Path) -> String {
 
 pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit, Failure> {
     let path = context.settings.absolute(&args.bundle);
+    if path.is_dir() {
+        let what = format!("`{}` is a folder; a bundle is one file", path.display());
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let store = context.store()?;
     let (events, cancel) = (context.events.clone(), context.cancel.clone());
     let pin = args.sha256;
-    let (manifest, sha256, fates) = lab::blocking(move || take(&path, pin, &store, &events, &cancel)).await?;
+    let committed = committed_by_course(context)?;
+    let known = committed.clone();
+    let (manifest, sha256, fates) =
+        lab::blocking(move || take(&path, pin, &known, &store, &events, &cancel)).await?;
     for (entry, fate) in manifest.entries.iter().zip(&fates) {
         if let Fate::Differs(path) = fate {
             context.events.warn(format!(
@@ -302,7 +309,7 @@ pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit
         }
     }
     let text = match args.format {
-        Format::Human => imported(&manifest, &fates, sha256, args.sha256.is_some()),
+        Format::Human => imported(&manifest, &fates, sha256, args.sha256.is_some(), &committed),
         Format::Json => {
             let pairs = manifest.entries.iter().zip(&fates);
             let entries: Vec<Told> = pairs.map(|(entry, fate)| told(entry, Some(fate))).collect();
@@ -321,6 +328,7 @@ pub(super) async fn import(context: &Context, args: args::Import) -> Result<Exit
 fn take(
     path: &Path,
     pin: Option<Digest>,
+    committed: &Committed,
     store: &Store,
     events: &Events,
     cancel: &Cancel,
@@ -339,6 +347,18 @@ fn take(
         }
     }
     let bundle = Bundle::open(BufReader::with_capacity(128 << 10, open()?), cancel)?;
+    for entry in &bundle.manifest().entries {
+        if let Some(content) = committed.get(entry.id)
+            && content != entry.content
+        {
+            let what = format!(
+                "{} ({}) is not what the course has committed",
+                entry.name(),
+                entry.what
+            );
+            return Err(Failure::new(Exit::Invalid, what).hint("nothing of the bundle was taken"));
+        }
+    }
     let tally = Tally::new(events, "unpacking", bundle.manifest().bytes());
     let unpacked = bundle.unpack(store, &|bytes| tally.add(bytes), cancel)?;
     let (manifest, sha256) = (unpacked.manifest().clone(), unpacked.sha256());
@@ -355,21 +375,50 @@ fn take(
     Ok((manifest, sha256, fates))
 }
 
-fn imported(manifest: &Manifest, fates: &[Fate], sha256: Digest, pinned: bool) -> String {
+/// The digests of the course at hand, if there is one that can be read: a store can be filled without.
+fn committed_by_course(context: &Context) -> Result<Committed, Failure> {
+    match course::load_modules(context, None) {
+        Ok(loaded) => Ok(all_committed(&loaded.files)?),
+        Err(_) => Ok(Committed::default()),
+    }
+}
+
+fn imported(
+    manifest: &Manifest,
+    fates: &[Fate],
+    sha256: Digest,
+    pinned: bool,
+    committed: &Committed,
+) -> String {
     let mut text = String::new();
     for (entry, fate) in manifest.entries.iter().zip(fates) {
         row(&mut text, word(fate), entry);
     }
+    let packages = |entry: &&bundle::Listed| entry.bucket == Bucket::Debs.name();
+    let own = manifest.entries.iter().filter(packages).count();
+    let known = |entry: &&bundle::Listed| committed.get(entry.id).is_some();
+    let known = manifest.entries.iter().filter(known).count();
+    let rest = fates.len() - own - known;
     // Writing to a `String` cannot fail.
-    let _ = if pinned {
-        writeln!(text, "sha256 {sha256}, as asked for")
-    } else {
-        writeln!(
-            text,
-            "sha256 {sha256}: packages prove themselves, the rest is as good as where this file came from; \
-             --sha256 holds it against the digest that was printed when it was written"
-        )
-    };
+    let _ = writeln!(
+        text,
+        "sha256 {sha256}{}",
+        if pinned { ", as asked for" } else { "" }
+    );
+    if own > 0 {
+        let _ = writeln!(text, "proved by their own digests: {own}");
+    }
+    if known > 0 {
+        let _ = writeln!(text, "proved by digests that the course has committed: {known}");
+    }
+    if rest > 0 {
+        let by = if pinned {
+            "proved by the digest of the whole"
+        } else {
+            "as good as where this file came from; --sha256 holds it against what was printed when it was written"
+        };
+        let _ = writeln!(text, "{by}: {rest}");
+    }
     text
 }
 

@@ -14,8 +14,8 @@ use labctl::session::KernelRecipe;
 use labctl::spec::files::CourseFiles;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::server::{Answer, Asked, Server, file_or_404, serve};
 use super::shell::Shell;
+use crate::server::{Answer, Asked, Server, file_or_404, serve};
 
 /// The packages of the kernel of the small course, each a file of the corpus.
 const PACKAGES: [(&str, &str); 3] = [
@@ -31,7 +31,7 @@ fn corpus() -> PathBuf {
 }
 
 /// An account whose course pins those packages; `None` where kernels cannot be made.
-fn shell() -> Option<Shell> {
+pub(crate) fn shell() -> Option<Shell> {
     if let Err(error) = Bubblewrap::find(&std::env::var_os("PATH").unwrap()) {
         crate::skip(&error.to_string());
         return None;
@@ -91,7 +91,7 @@ fn build(shell: &Shell, mirror: &str, more: &[&str]) -> (String, Output) {
 }
 
 /// Without the package: which one is first is chance.
-fn whichever(said: &str) -> String {
+pub(crate) fn whichever(said: &str) -> String {
     PACKAGES.iter().fold(said.to_owned(), |said, (name, path)| {
         let id = Digest::of(&fs::read(corpus().join(path)).unwrap()).to_string();
         said.replace(name, "[PACKAGE]")
@@ -101,7 +101,7 @@ fn whichever(said: &str) -> String {
 }
 
 /// Without times and ports.
-fn timeless(said: &str, mirror: &str) -> String {
+pub(crate) fn timeless(said: &str, mirror: &str) -> String {
     let said = said.replace(mirror, "[MIRROR]");
     let mut out = String::new();
     for line in said.lines() {

@@ -12,9 +12,7 @@ mod learners;
 mod mirrors;
 mod names;
 mod pty;
-#[path = "../../../src/apt/tests/server.rs"]
-#[expect(dead_code, reason = "shared with the unit tests of apt, which use all of it")]
-mod server;
 mod shell;
 mod streams;
+mod substitutes;
 mod watch;

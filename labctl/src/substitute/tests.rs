@@ -1,1 +1,0 @@
-//! Places that have the right thing, the wrong thing, or nothing.
