@@ -14,6 +14,6 @@ mod pty;
 #[path = "../../../src/apt/tests/server.rs"]
 #[expect(dead_code, reason = "shared with the unit tests of apt, which use all of it")]
 mod server;
-mod shell;
+pub(crate) mod shell;
 mod streams;
 mod watch;
