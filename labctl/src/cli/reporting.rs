@@ -129,41 +129,63 @@ impl Reports {
     }
 }
 
+impl Place {
+    /// Nothing for a folder.
+    fn of_existing(path: PathBuf) -> Option<Self> {
+        if path.is_dir() {
+            return None;
+        }
+        match path.parent() {
+            Some(folder) if path.is_file() => Some(Self::File {
+                folder: folder.to_owned(),
+                path,
+            }),
+            _ => Some(Self::Stream(path)),
+        }
+    }
+}
+
 impl Destination {
     fn find(context: &Context, file: &ReportFile) -> Result<Self, Failure> {
         let named = file.path.clone();
         let shown = named.display();
         let wanted = context.settings.absolute(&named);
         // A link is followed: what it points to is replaced, not the link.
-        let path = wanted.canonicalize().unwrap_or(wanted);
-        let place = match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => {
-                return Err(
-                    Failure::new(Exit::Usage, format!("{shown} is a folder, not a file")).hint(format!(
-                        "name a file in it: --output {}={shown}/result",
-                        file.format.name()
-                    )),
-                );
-            }
-            Ok(found) if !found.is_file() => Place::Stream(path),
-            _ => {
-                let folder = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-                if !folder.is_dir() {
-                    let what = format!(
-                        "{shown} cannot be written: there is no folder {}",
-                        folder.display()
-                    );
-                    return Err(
-                        Failure::new(Exit::Usage, what).hint(format!("mkdir -p {}", folder.display()))
-                    );
-                }
-                Place::File { folder, path }
-            }
+        if let Ok(path) = wanted.canonicalize() {
+            let place = Place::of_existing(path).ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("{shown} is a folder, not a file")).hint(format!(
+                    "name a file in it: --output {}={shown}/result",
+                    file.format.name()
+                ))
+            })?;
+            return Ok(Self {
+                format: file.format,
+                named,
+                place,
+            });
+        }
+        let none = || {
+            Failure::new(Exit::Usage, format!("{shown} is not the name of a file"))
+                .hint("--output takes FORMAT=FILE, such as junit=report.xml")
         };
+        let name = wanted.file_name().ok_or_else(none)?;
+        let folder = wanted.parent().ok_or_else(none)?;
+        let folder = folder
+            .canonicalize()
+            .ok()
+            .filter(|folder| folder.is_dir())
+            .ok_or_else(|| {
+                let what = format!(
+                    "{shown} cannot be written: there is no folder {}",
+                    folder.display()
+                );
+                Failure::new(Exit::Usage, what).hint(format!("mkdir -p {}", folder.display()))
+            })?;
+        let path = folder.join(name);
         Ok(Self {
             format: file.format,
             named,
-            place,
+            place: Place::File { folder, path },
         })
     }
 

@@ -10,24 +10,23 @@ use crate::grade::verdict::{CheckResult, Finding, Verdict};
 /// Bytes that a step may write into its summary.
 pub const SUMMARY_MAX: usize = 1 << 20;
 
-/// One line per annotation: crashes and compiler errors at their line, then what is wrong, then the points.
+/// One line per annotation: crashes and compiler errors at their line, then what is wrong, then the points. A page shows
+/// ten errors and ten warnings of a step, so what explains most comes first.
 ///
 /// `workspace` is the student's folder as seen from the repository's, such as `module7`, or empty when it is the same;
 /// without it no annotation names a file.
 #[must_use]
 pub fn annotations(results: &Results, workspace: Option<&str>) -> String {
+    let name = |exercise: &GradedExercise| format!("{}/{}", results.module, exercise.result.id);
     let mut lines = Vec::new();
     for exercise in &results.exercises {
-        let name = format!("{}/{}", results.module, exercise.result.id);
-        lines.extend(
-            exercise
-                .result
-                .findings
-                .iter()
-                .map(|finding| found(&name, exercise, finding, workspace)),
-        );
+        for finding in &exercise.result.findings {
+            lines.push(found(&name(exercise), exercise, finding, workspace));
+        }
+    }
+    for exercise in &results.exercises {
         let checks = exercise.result.checks.iter();
-        lines.extend(checks.filter_map(|check| wrong(&name, check)));
+        lines.extend(checks.filter_map(|check| wrong(&name(exercise), check)));
     }
     let points = format!("{} of {} points", results.points(), results.max_points());
     lines.push(command(

@@ -22,7 +22,7 @@ pub mod ktap;
 pub mod lint;
 pub mod markdown;
 mod page;
-mod safe;
+pub(crate) mod safe;
 #[cfg(test)]
 mod sample;
 pub mod svg;

@@ -26,7 +26,7 @@ pub(super) fn optional_line(text: Option<&str>) -> Option<String> {
 
 /// Breaks what CI servers take for a command when it appears in a log: `::name::` at the start of a line, `##[name]`
 /// and `##vso[name]` anywhere (GitHub Actions, Azure Pipelines).
-pub(super) fn disarm(line: &str) -> String {
+pub(crate) fn disarm(line: &str) -> String {
     let line = line.replace("##[", "#\\x23[").replace("##vso[", "#\\x23vso[");
     match line.trim_start().strip_prefix("::") {
         Some(rest) => {

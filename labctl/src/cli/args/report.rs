@@ -81,7 +81,7 @@ impl FromStr for ReportFile {
             return Err(format!("no file is named after `{name}=`"));
         }
         if path == "-" {
-            return Err(format!("a result is printed with `--format {name}`"));
+            return Err(format!("`-` is no file; `--format {name}` prints the result"));
         }
         Ok(Self {
             format,

@@ -12,7 +12,7 @@ mod learners;
 mod mirrors;
 mod names;
 mod pty;
-mod shell;
+pub(crate) mod shell;
 mod streams;
 mod substitutes;
 mod watch;
