@@ -3,6 +3,7 @@
 //! Every string of a result may hold what a student's program or module said, so none reaches an output except
 //! through `safe`.
 
+pub mod class;
 pub mod facts;
 mod figure;
 pub mod hint;
