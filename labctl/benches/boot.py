@@ -31,7 +31,8 @@ import time
 
 MACHINE = [
     "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-    "-M", "q35,hpet=off", "-accel", "tcg,thread=multi", "-cpu", "max,cx16=off,la57=off", "-smp", "2", "-m", "384M",
+    "-M", "q35,hpet=off,sata=off,smbus=off,i8042=off,vmport=off", "-accel", "tcg,thread=multi",
+    "-cpu", "max,cx16=off,la57=off,erms=off", "-smp", "1", "-m", "384M",
 ]
 WORDS = "console=ttyS0 tsc=reliable no_timer_check random.trust_cpu=on 8250.nr_uarts=1 panic=-1"
 STAGE = re.compile(rb"labctl-init: stage (\w+) (\d+)")

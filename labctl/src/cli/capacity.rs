@@ -4,7 +4,7 @@ use fs_err as fs;
 
 /// Memory that a guest takes besides its own: QEMU, its translated code, and the compiler that runs beside it.
 const BESIDES_MIB: u64 = 256;
-/// More guests than this only wait for each other's disks and locks.
+/// A bound for large hosts, where more at once was never tried.
 const MOST: usize = 16;
 
 /// Memory that the host can give away without swapping, in bytes (`MemAvailable` of proc_meminfo(5)).

@@ -102,6 +102,7 @@ pub(crate) async fn ready(
     let kernel_recipe = KernelRecipe::read(&loaded.files, name)?;
     let kernel_lock = kernel_recipe.lock(&loaded.files)?;
     let image_recipe = ImageRecipe::read(&loaded.files, &module.image)?;
+    refuse_unknown(layers, &image_recipe)?;
     let image_lock = image_recipe.lock(&loaded.files)?;
     let preparation = preparation(context)?;
     let shape = shape(module);
@@ -116,6 +117,24 @@ pub(crate) async fn ready(
         })
     })
     .await
+}
+
+/// Layers that were asked for and that the image does not have, before anything is made for them.
+fn refuse_unknown(layers: &[String], image: &ImageRecipe) -> Result<(), Failure> {
+    let known = || image.spec.layers.keys().map(String::as_str);
+    let Some(unknown) = layers
+        .iter()
+        .find(|layer| !image.spec.layers.contains_key(*layer))
+    else {
+        return Ok(());
+    };
+    let meant = did_you_mean(unknown, known());
+    let what = format!("the image `{}` has no tool layer `{unknown}`{meant}", image.name);
+    let hint = match known().collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "leave --layers out: it has none".to_owned(),
+        names => format!("it has: {names}"),
+    };
+    Err(Failure::new(Exit::Usage, what).hint(hint))
 }
 
 /// The same kernel under the same image with other tool layers.

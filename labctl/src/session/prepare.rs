@@ -14,7 +14,8 @@ use crate::digest::Digest;
 use crate::embedded;
 use crate::event::{Events, Stage};
 use crate::image::{
-    BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LAYER_FILE, LayerInputs, layer_id,
+    BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LAYER_FILE, LayerInputs, LayerSpec,
+    layer_id,
 };
 use crate::kernel::{
     HEADERS_SET, KERNEL_SET, Kernel, KernelBuilder, KernelError, KernelParts, TOOLCHAIN_SET,
@@ -237,6 +238,19 @@ impl Preparation {
             name: recipe.name.clone(),
             source: Box::new(source),
         };
+        // All of them before the base is made, which lasts, and would stay in the store for nothing.
+        let mut specs = Vec::new();
+        for name in layers {
+            let spec = recipe
+                .spec
+                .layers
+                .get(name)
+                .ok_or_else(|| PrepareError::NoLayer {
+                    image: recipe.name.clone(),
+                    layer: name.clone(),
+                })?;
+            specs.push((name, spec));
+        }
         let modules = kernel_modules(&kernel.kernel)?;
         let builder = ImageBuilder {
             store: &self.store,
@@ -260,8 +274,8 @@ impl Preparation {
             )
             .map_err(failed)?;
         let mut disks = Vec::new();
-        for name in layers {
-            let layer = self.layer(recipe, lock, name, &builder)?;
+        for (name, spec) in specs {
+            let layer = self.layer(recipe, lock, (name, spec), &builder)?;
             disks.push(Disk {
                 path: layer,
                 serial: name.chars().take(20).collect(),
@@ -288,14 +302,9 @@ impl Preparation {
         &self,
         recipe: &ImageRecipe,
         lock: &LockFile,
-        name: &str,
+        (name, spec): (&str, &LayerSpec),
         builder: &ImageBuilder<'_>,
     ) -> Result<std::path::PathBuf, PrepareError> {
-        let missing = || PrepareError::NoLayer {
-            image: recipe.name.clone(),
-            layer: name.to_owned(),
-        };
-        let spec = recipe.spec.layers.get(name).ok_or_else(missing)?;
         let set = ImageSpec::layer_set(name);
         let pinned = packages(lock, &set, &self.store);
         let tools = Toolchain::id_of(&packages(lock, ImageSpec::TOOLS_SET, &self.store));

@@ -106,10 +106,11 @@ fn processor_and_memory(args: &mut Args, config: &VmConfig) {
             args.pair("-cpu", "host");
         }
         AccelKind::Tcg => {
-            // With a host thread for each processor, one translates code while another patches it, and may go on
-            // executing the `int3` that was there for a moment: seen with QEMU 7.2, within seconds of switching kprobes
-            // on and off, as a panic of a kernel that is right. So several processors take turns in one thread. They
-            // wait for each other's interrupts long: a lab that needs no second processor should not ask for one.
+            // With a host thread for each of two processors, QEMU 7.2 panics guests that are right, within seconds,
+            // while kprobe events are switched on and off beside a busy program: a null call in a probed function, and
+            // once an `int3` where memory holds a nop. Taking turns in one thread, and with one processor, it was not
+            // seen. Why is not known; that a processor runs code which another one patches is the likely place. Turns
+            // have a price, as the processors wait for each other's interrupts: a lab should ask for one processor.
             let thread = if config.cpus == 1 { "multi" } else { "single" };
             args.pair("-accel", Opt::of("tcg").with("thread", thread));
             // QEMU before 8.0 corrupts the guest's flags when an interrupt follows a cmpxchg16b, which Linux's

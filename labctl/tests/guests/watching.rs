@@ -29,16 +29,8 @@ fn watching(bed: &Bed) -> Watching {
     if !bed.dir.path().join("ws").exists() {
         bed.ok(&["init", "module7", "ws"]);
     }
-    let args = [
-        "watch",
-        "exercise-b",
-        "--workspace",
-        "ws",
-        "--kernel",
-        "debian-6.12",
-    ];
     let mut child = bed
-        .command(&args)
+        .command(&WATCH)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

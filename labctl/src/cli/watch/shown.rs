@@ -44,9 +44,13 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn new(exercise: &Exercise) -> Self {
+        Self::named(exercise.full_name(), exercise.title.clone())
+    }
+
+    fn named(exercise: String, title: String) -> Self {
         Self {
-            exercise: exercise.full_name(),
-            title: exercise.title.clone(),
+            exercise,
+            title,
             results: None,
             judged: None,
             changes: None,
@@ -184,20 +188,7 @@ mod tests {
     }
 
     fn shown() -> Shown {
-        Shown {
-            exercise: "m/e".to_owned(),
-            title: String::new(),
-            results: None,
-            judged: None,
-            changes: None,
-            problem: None,
-            hint: None,
-            warnings: Vec::new(),
-            took: None,
-            doing: None,
-            stage: String::new(),
-            guest: NextGuest::None,
-        }
+        Shown::named("m/e".to_owned(), String::new())
     }
 
     #[test]

@@ -132,6 +132,24 @@ fn a_course_that_was_broken() {
 }
 
 #[test]
+fn a_half_edited_exercise_keeps_no_other_from_being_checked() {
+    let shell = workspace();
+    let copies = ["check", "bandwidth", "--workspace", "copies"];
+    let whole = shell.run_course(&copies);
+    shell.edit("course/labs/copies/exercises/live.yaml", "title:", "titel:");
+    assert_eq!(shell.run_course(&copies), whole);
+    for args in [
+        &["check", "live", "--reference"][..],
+        &["lint"],
+        &["check", "copies", "--reference"],
+    ] {
+        let said = shell.run_course(args);
+        assert!(said.contains("labs/copies/exercises/live.yaml:"), "{said}");
+        assert!(said.ends_with("--- exit 3\n"), "{said}");
+    }
+}
+
+#[test]
 fn a_configuration_file_that_was_broken() {
     let shell = Shell::new();
     shell.write(

@@ -30,6 +30,16 @@ fn of_kernels_images_and_locks() {
         &["up", "module7", "--kernel", "lab-6.13"],
         &["kernel", "build", "debain-6.12"],
         &["image", "build", "module8"],
+        &["up", "module7", "--layers", "traec"],
+        &[
+            "exec",
+            "--fresh",
+            "module7",
+            "--layers",
+            "net,lunch",
+            "--",
+            "true",
+        ],
         &["lock", "kernels/lab-6.12"],
     ]
     .iter()
