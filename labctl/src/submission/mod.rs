@@ -15,6 +15,8 @@ mod intake;
 mod listing;
 mod path;
 mod save;
+#[cfg(test)]
+mod tests;
 
 pub use git::{Git, GitError, Reading};
 pub use intake::{Intake, Limits, Refusal};

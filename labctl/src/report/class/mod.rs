@@ -6,3 +6,4 @@ pub mod json;
 pub mod markdown;
 #[cfg(test)]
 mod sample;
+pub mod similarity;
