@@ -5,6 +5,7 @@
 mod authors;
 mod cache;
 mod carry;
+mod class;
 mod files;
 mod graded;
 mod help;
