@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, DigestOf, Export, Import, Luggage, Part};
-pub(crate) use grade::{ClassFormat, Grade, Merge};
+pub(crate) use grade::{ClassFormat, Engine, Grade, Merge};
 pub(crate) use report::{ReportFile, ReportFormat, Reporting};
 
 /// Reproducible QEMU labs for Linux kernel courses.

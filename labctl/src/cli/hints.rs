@@ -15,6 +15,7 @@ use crate::image::ImageError;
 use crate::kernel::{KernelError, TypesError};
 use crate::sandbox::SandboxError;
 use crate::session::{AttachError, BootError, PortableError, PrepareError, RecipeError};
+use crate::slurm::SlurmError;
 use crate::spec::course::NotFound;
 use crate::store::StoreError;
 use crate::supervise::Cancelled;
@@ -74,6 +75,21 @@ plain! {
     crate::grade::GradeError => Exit::Invalid,
     crate::spec::expr::EvalError => Exit::Invalid,
     crate::guest::NulInCommand => Exit::Usage,
+}
+
+impl From<SlurmError> for Failure {
+    fn from(error: SlurmError) -> Self {
+        match &error {
+            SlurmError::NoProgram { .. } => failed(Exit::Host, &error).hint(
+                "install it (Debian: slurm-client) on a host of the cluster; or grade here, without --engine",
+            ),
+            SlurmError::Refused { .. } => failed(Exit::Host, &error)
+                .hint("--engine-option hands options to sbatch, such as --engine-option=--partition=NAME"),
+            SlurmError::Interrupted { .. } => failed(Exit::Interrupted, &error)
+                .hint("the same command goes on where the parts have stopped"),
+            SlurmError::Io { .. } => failed(Exit::Host, &error),
+        }
+    }
 }
 
 impl From<NotFound> for Failure {

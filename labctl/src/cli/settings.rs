@@ -109,6 +109,17 @@ impl Settings {
     }
 }
 
+/// The whole environment, for a program that has to find its own settings in it.
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
+    env::vars_os().collect()
+}
+
+/// This program's file.
+pub(crate) fn program() -> Result<PathBuf, Failure> {
+    env::current_exe()
+        .map_err(|error| Failure::new(Exit::Host, "labctl cannot find its own file").because(&error))
+}
+
 /// The proxies that the environment names. `HTTP_PROXY` in capitals is not asked: a web server sets it from a client's
 /// header for the programs it starts (httpoxy), which is why curl and wget read the lower-case one only.
 fn proxies(variable: impl Fn(&str) -> Option<String>) -> Proxies {

@@ -29,15 +29,18 @@ impl Cluster {
         if let Some(missing) = PROGRAMS.into_iter().find(|name| find(name).is_none()) {
             return Err(missing);
         }
-        // A short path: the socket's has to fit into 108 bytes (unix(7)).
-        let dir = tempfile::Builder::new().prefix("slurm").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("slurm").tempdir().unwrap();
         let at = dir.path();
         for folder in ["spool", "state"] {
             fs::create_dir(at.join(folder)).unwrap();
         }
         fs::write(at.join("slurm.conf"), configuration(at)).unwrap();
         fs::write(at.join("key"), [0x5a; 1024]).unwrap();
-        fs::set_permissions(at.join("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        fs::set_permissions(
+            at.join("key"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .unwrap();
         let munged = daemon(at, "munged")
             .arg("--foreground")
             .arg("--force")
@@ -57,7 +60,9 @@ impl Cluster {
             controller,
             node,
         };
-        until("the node is idle", || cluster.ask("sinfo", &["-h", "-o", "%T"]) == "idle\n");
+        until("the node is idle", || {
+            cluster.ask("sinfo", &["-h", "-o", "%T"]) == "idle\n"
+        });
         Ok(cluster)
     }
 
@@ -73,7 +78,11 @@ impl Cluster {
         self.node.wait().unwrap();
         // `listpids`: PID, job, step …, one process of a job in each line, after a heading. A job's processes are in the
         // process group of its shell.
-        for pid in victims.lines().skip(1).filter_map(|line| line.split_whitespace().next()) {
+        for pid in victims
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().next())
+        {
             if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
                 drop(kill_process_group(pid, Signal::KILL));
                 drop(rustix::process::kill_process(pid, Signal::KILL));
@@ -83,6 +92,15 @@ impl Cluster {
         self.ask("scontrol", &["update", &node, "state=down", "reason=power"]);
         self.node = start_node(self.dir.path());
         self.ask("scontrol", &["update", &node, "state=resume"]);
+    }
+
+    /// How often the tasks of all jobs were run again.
+    pub(crate) fn restarts(&self) -> usize {
+        let jobs = self.ask("scontrol", &["show", "job"]);
+        let counts = jobs
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("Restarts="));
+        counts.map(|count| count.parse::<usize>().unwrap()).sum()
     }
 
     fn ask(&self, program: &str, args: &[&str]) -> String {
@@ -106,7 +124,10 @@ impl Drop for Cluster {
 }
 
 fn start_node(at: &Path) -> Child {
-    daemon(at, "slurmd").args(["-D", "-c", "-N", NODE]).spawn().unwrap()
+    daemon(at, "slurmd")
+        .args(["-D", "-c", "-N", NODE])
+        .spawn()
+        .unwrap()
 }
 
 fn daemon(at: &Path, name: &str) -> Command {
@@ -165,7 +186,10 @@ fn ports() -> [u16; 2] {
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < PATIENCE, "in {PATIENCE:?} it did not come true: {what}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "in {PATIENCE:?} it did not come true: {what}"
+        );
         // Nothing tells when a daemon of somebody else's is ready.
         std::thread::sleep(Duration::from_millis(50));
     }

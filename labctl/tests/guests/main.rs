@@ -9,6 +9,7 @@ mod bed;
 mod breaks;
 mod class;
 mod clones;
+mod cluster;
 mod compiling;
 mod crowd;
 mod grading;
@@ -22,6 +23,7 @@ mod offline;
     reason = "shared with the tests of the command line, which use all of it"
 )]
 mod pty;
+mod slurm;
 mod store;
 mod watching;
 mod workbench;

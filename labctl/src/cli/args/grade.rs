@@ -26,6 +26,15 @@ pub enum ClassFormat {
     Markdown,
 }
 
+/// Who runs the parts of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// This host grades everybody.
+    Here,
+    /// A Slurm cluster grades the parts, as the tasks of an array job.
+    Slurm,
+}
+
 #[derive(Debug, Args)]
 pub struct Grade {
     /// A folder with one submission for each student.
@@ -53,6 +62,16 @@ pub struct Grade {
     /// Only one of N equal parts of the class, I from 1 to N; `labctl merge` puts the parts together.
     #[arg(long, value_name = "I/N")]
     pub partition: Option<Partition>,
+    /// Who grades. With `slurm`, DIR, the results' folder and labctl have to be where the nodes see them, too; a part whose
+    /// node dies is run again.
+    #[arg(long, value_enum, default_value_t = Engine::Here, conflicts_with_all = ["partition", "regrade"])]
+    pub engine: Engine,
+    /// How many parts an engine gets; by default one for each student.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub parts: Option<u32>,
+    /// An option for the engine, such as `--time=30` for sbatch; can be given several times.
+    #[arg(long = "engine-option", value_name = "WORD", allow_hyphen_values = true)]
+    pub engine_options: Vec<String>,
     /// The secret that every student's own seed is derived from. Whatever seed a workspace asks for counts no more.
     #[arg(
         long,

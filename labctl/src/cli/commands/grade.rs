@@ -5,8 +5,9 @@ use std::path::Path;
 
 use fs_err as fs;
 
+use super::merge::unite;
 use crate::class::{Roster, Standing};
-use crate::cli::args::Grade;
+use crate::cli::args::{Engine, Grade};
 use crate::cli::capacity::bound;
 use crate::cli::check::{Laboratory, select};
 use crate::cli::context::Context;
@@ -14,8 +15,8 @@ use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::grade::{
-    Batch, Candidate, Class, Grades, Handed, Intakes, Member, Seeds, candidates, conclude, course_key,
-    definition, require_folder,
+    Batch, Candidate, Class, Grades, Handed, Intakes, Member, Seeds, by_slurm, candidates, conclude,
+    course_key, definition, require_folder,
 };
 use crate::spec::course::Module;
 use crate::spec::exercise::Exercise;
@@ -29,6 +30,10 @@ pub(super) async fn run(context: &Context, args: &Grade) -> Result<Exit, Failure
     let Some(folder) = &args.submissions else {
         return Err(Failure::new(Exit::Usage, "no folder of submissions was named"));
     };
+    if args.engine == Engine::Here && (args.parts.is_some() || !args.engine_options.is_empty()) {
+        let what = "--parts and --engine-option are for an engine, and none was named";
+        return Err(Failure::new(Exit::Usage, what).hint("--engine slurm"));
+    }
     context.reap()?;
     let shown = folder.display().to_string();
     let dir = context.settings.absolute(folder);
@@ -54,7 +59,6 @@ pub(super) async fn run(context: &Context, args: &Grade) -> Result<Exit, Failure
         .chain([output.as_path()])
         .collect();
     let everybody = candidates(&dir, &shown, roster.as_ref(), &besides)?;
-
     let grades = match &args.resume {
         Some(folder) => {
             let (grades, before) = Grades::existing(context, folder)?;
@@ -69,6 +73,10 @@ pub(super) async fn run(context: &Context, args: &Grade) -> Result<Exit, Failure
         }
         None => Grades::create(context, &args.output)?,
     };
+    if args.engine == Engine::Slurm {
+        let parts = by_slurm(context, args, module, everybody.len()).await?;
+        return unite(context, &loaded, &parts, args.format, || Ok(grades));
+    }
     let laboratory = Laboratory::prepare(context, &loaded, &args.shape, module, &exercises).await?;
     let class = class(
         args,

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::class::Partition;
-use crate::cli::args::Merge;
+use crate::cli::args::{ClassFormat, Merge};
 use crate::cli::context::Context;
-use crate::cli::course;
+use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::grade::{Class, Grades, conclude, definition, join};
@@ -16,7 +16,20 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<Exit, Failure> {
         parts.push(Grades::existing(context, path)?);
     }
     let loaded = course::load(context)?;
-    for (grades, class) in &parts {
+    unite(context, &loaded, &parts, args.format, || {
+        Grades::create(context, &args.output)
+    })
+}
+
+/// Puts `parts` together in the folder that `output` makes or opens, once nothing speaks against it.
+pub(super) fn unite(
+    context: &Context,
+    loaded: &Loaded,
+    parts: &[(Grades, Class)],
+    format: ClassFormat,
+    output: impl FnOnce() -> Result<Grades, Failure>,
+) -> Result<Exit, Failure> {
+    for (grades, class) in parts {
         let changed = class
             .definitions
             .iter()
@@ -28,10 +41,10 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<Exit, Failure> {
             );
         }
     }
-    let grades = Grades::create(context, &args.output)?;
-    let class = join(&grades, &parts)?;
-    let concluded = conclude(&grades, &class, &loaded)?;
-    let exit = concluded.report(context, args.format)?;
+    let grades = output()?;
+    let class = join(&grades, parts)?;
+    let concluded = conclude(&grades, &class, loaded)?;
+    let exit = concluded.report(context, format)?;
     if concluded.missing.is_empty() {
         return Ok(exit);
     }
@@ -51,7 +64,7 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<Exit, Failure> {
             .take(20)
             .map(|(id, exercise)| format!("{id} {exercise}")),
     );
-    for partition in absent(&parts, &class, &ids) {
+    for partition in absent(parts, &class, &ids) {
         failure = failure.hint(format!(
             "grade the part {partition} again: --partition {partition}"
         ));

@@ -14,6 +14,8 @@ use crate::digest::Digest;
 use crate::run_dir::RunDir;
 
 const CLASS: &str = "class.json";
+const LOCK: &str = ".lock";
+const STAGING: &str = ".staging";
 
 /// A folder of results that this labctl alone works in.
 pub(crate) struct Grades {
@@ -28,8 +30,10 @@ impl Grades {
     pub(crate) fn create(context: &Context, path: &Path) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let path = context.settings.absolute(path);
+        // A labctl that was killed at once has left no more than its lock and an empty folder.
+        let counts = |name: &std::ffi::OsStr| name != LOCK && name != STAGING;
         let in_use = match fs::read_dir(&path) {
-            Ok(mut entries) => entries.next().is_some(),
+            Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|entry| counts(&entry.file_name()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(error) => return Err(error.into()),
         };
@@ -53,6 +57,11 @@ impl Grades {
         Self::open(path, shown)
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_one(path: &Path) -> bool {
+        path.join(CLASS).is_file()
+    }
+
     /// One that is there, and what it says of its class.
     pub(crate) fn existing(context: &Context, path: &Path) -> Result<(Self, Class), Failure> {
         let shown = path.display().to_string();
@@ -74,7 +83,7 @@ impl Grades {
     fn open(path: PathBuf, shown: String) -> Result<Self, Failure> {
         use rustix::fs::{FlockOperation, flock};
 
-        let lock = std::fs::File::create(path.join(".lock"))?;
+        let lock = std::fs::File::create(path.join(LOCK))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(
                 Failure::new(Exit::Usage, format!("another labctl works in {shown}"))
@@ -97,7 +106,7 @@ impl Grades {
 
     /// Where units are made.
     pub(crate) fn staging(&self) -> PathBuf {
-        self.path.join(".staging")
+        self.path.join(STAGING)
     }
 
     pub(crate) fn student(&self, id: &str) -> PathBuf {
