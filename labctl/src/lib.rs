@@ -30,6 +30,7 @@ pub mod report;
 pub mod run_dir;
 pub mod sandbox;
 pub mod session;
+pub mod slurm;
 pub mod spec;
 pub mod store;
 pub mod substitute;

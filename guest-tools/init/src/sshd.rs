@@ -3,10 +3,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = "/usr/sbin/dropbear";
+/// For each connection dropbear opens what it was called as and executes it again, which gives a session addresses of its
+/// own; with a name that is no file's, it serves the session in the child that it has forked already (`main_noinetd` in its
+/// svr-main.c). Of a clone's first answer an emulated start of a program and of its five libraries is a good part.
+const CALLED: &str = "dropbear";
 const HOST_KEY: &str = "/etc/lab/host_key";
 const LOG: &str = "/run/dropbear.log";
 /// dropbear writes its PID file once it listens: the file's appearance is the news.
@@ -95,6 +100,7 @@ impl Sshd {
 fn spawn() -> Result<Child, SshdError> {
     let log = log_file().map_err(SshdError::Log)?;
     Command::new(PROGRAM)
+        .arg0(CALLED)
         .args(ARGUMENTS)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

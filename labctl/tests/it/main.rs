@@ -9,6 +9,7 @@ mod release;
 #[path = "../../src/apt/tests/server.rs"]
 #[expect(dead_code, reason = "shared with the unit tests of apt, which use all of it")]
 mod server;
+mod slurm;
 mod substitutes;
 mod tidy;
 

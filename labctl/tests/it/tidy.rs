@@ -104,6 +104,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("vm", &["deadline", "event", "supervise"]),
     ("accel", &["deadline", "digest", "supervise", "vm"]),
     ("guest", &["deadline", "event", "supervise"]),
+    ("slurm", &["supervise"]),
     // Orchestration.
     (
         "session",
