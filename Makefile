@@ -4,16 +4,19 @@ LABCTL = target/debug/labctl
 TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labctl-dev
 DENY_VERSION = 0.20.2
 
-.PHONY: demo test build host-packages fmt clippy unit doc deny
+.PHONY: demo test build host-packages test-packages fmt clippy unit doc deny workflows
 
 # Grades the bundled solution of exercise-b in a real guest, on Debian's packaged kernel.
 demo: host-packages build
 	$(LABCTL) check exercise-b --reference --kernel debian-6.12
 
-test: host-packages fmt clippy unit doc deny
+test: test-packages fmt clippy unit doc deny workflows
 
 host-packages:
 	@scripts/host-packages
+
+test-packages:
+	@scripts/host-packages --tests
 
 build:
 	$(CARGO) build --locked --package labctl
@@ -39,3 +42,7 @@ $(TOOLS)/bin/cargo-deny:
 # The advisory database cannot be had everywhere; licences, bans and sources can be checked offline.
 deny: $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --offline --locked check bans licenses sources
+
+# actionlint, shellcheck, and the schemas of workflows and actions, each by name and version.
+workflows:
+	@scripts/lint-workflows $(TOOLS)

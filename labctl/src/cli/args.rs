@@ -1,12 +1,16 @@
 //! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
 
 mod cache;
+mod grade;
+mod report;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, DigestOf, Export, Import, Luggage, Part};
+pub(crate) use grade::{ClassFormat, Grade, Merge};
+pub(crate) use report::{ReportFile, ReportFormat, Reporting};
 
 /// Reproducible QEMU labs for Linux kernel courses.
 #[derive(Debug, Parser)]
@@ -97,13 +101,6 @@ pub enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    Human,
-    Json,
-    Junit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FactsFormat {
     Human,
     /// A table to be pasted between `<!-- facts:begin -->` and `<!-- facts:end -->`.
@@ -141,6 +138,17 @@ pub enum Command {
         module: String,
         /// Where to; by default a folder named like the module.
         dir: Option<PathBuf>,
+        /// Whose it is: the worksheets get this student's own numbers.
+        #[arg(long, value_name = "NAME", requires = "course_key")]
+        student: Option<String>,
+        /// The secret that every student's own seed is derived from.
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "LABCTL_COURSE_KEY_FILE",
+            hide_env_values = true
+        )]
+        course_key: Option<PathBuf>,
     },
     /// Build what a module needs and leave its guest running.
     Up {
@@ -225,6 +233,11 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Grade a class: a folder of submissions, each in guests of its own.
+    #[command(after_help = grade::GRADE_HELP)]
+    Grade(Grade),
+    /// Put the results of a class's parts together.
+    Merge(Merge),
     /// Check an exercise again at every save, and show what that has changed.
     #[command(after_help = WATCH_KEYS)]
     Watch(Watch),
@@ -333,9 +346,8 @@ pub struct Check {
     /// Other numbers for the worksheets than the lesson's.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// For people, for programs, or for CI.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
-    pub format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) reporting: Reporting,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use lab_kmsg::sanitize::line as sanitize;
 
 use super::exit::Exit;
+use crate::report::safe::disarm;
 
 /// Something that went wrong and is not a verdict.
 #[derive(Debug)]
@@ -139,8 +140,9 @@ impl Failure {
     }
 }
 
+/// Further lines are indented only, so that a CI server would take a name in one for a command.
 fn safe(line: &str) -> String {
-    sanitize(line.as_bytes(), 2000)
+    disarm(&sanitize(line.as_bytes(), 2000))
 }
 
 #[cfg(test)]
@@ -150,6 +152,18 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot boot")]
     struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_name_is_no_command_to_a_ci_server() {
+        let text = Failure::new(Exit::Usage, "a\n::error::b is no folder")
+            .hint("::notice::c")
+            .render(false);
+        assert!(text.contains("b is no folder"), "{text}");
+        assert!(
+            text.lines().all(|line| !line.trim_start().starts_with("::")),
+            "{text}"
+        );
+    }
 
     #[test]
     fn renders_what_why_and_what_to_do() {

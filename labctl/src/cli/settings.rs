@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{Colour, Global};
+use super::ci::Ci;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::ui::Mode;
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: PathBuf,
     /// Guests and recorded runs: `$XDG_STATE_HOME/labctl`.
     pub(crate) state_dir: PathBuf,
+    /// Where runs are recorded.
+    pub(crate) runs_dir: PathBuf,
     /// The user's configuration file, whether it exists or not.
     pub(crate) config_file: PathBuf,
     pub(crate) current_dir: PathBuf,
@@ -37,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) keys: bool,
     /// The kind of terminal, for the guest's programs.
     pub(crate) term: String,
+    /// What a CI server says of the job that this is.
+    pub(crate) ci: Ci,
     /// Columns of the terminal that results go to; 100 without one.
     pub(crate) width: usize,
 }
@@ -61,9 +66,11 @@ impl Settings {
             .ok()
             .filter(|columns| *columns >= 40)
             .unwrap_or(100);
+        let state_dir = xdg("XDG_STATE_HOME", ".local/state")?;
         Ok(Self {
             cache_dir: xdg("XDG_CACHE_HOME", ".cache")?,
-            state_dir: xdg("XDG_STATE_HOME", ".local/state")?,
+            runs_dir: state_dir.join("runs"),
+            state_dir,
             config_file: xdg("XDG_CONFIG_HOME", ".config")?.join("config.yaml"),
             current_dir,
             search_path: env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
@@ -87,16 +94,13 @@ impl Settings {
             redraws: stdout_is_terminal && !dumb && global.color != Colour::Never,
             keys: std::io::stdin().is_terminal(),
             term: env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()),
+            ci: Ci::read(|name| env::var(name).ok()),
             width,
         })
     }
 
     pub(crate) fn instances_dir(&self) -> PathBuf {
         self.state_dir.join("instances")
-    }
-
-    pub(crate) fn runs_dir(&self) -> PathBuf {
-        self.state_dir.join("runs")
     }
 
     /// `path` as the user meant it: relative to where labctl was started.

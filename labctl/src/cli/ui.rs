@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab_kmsg::sanitize::line as sanitize;
 
 use crate::event::{Event, Events, Stage, Unit};
+use crate::report::safe::disarm;
 
 /// How much of what happens is shown, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Ui {
     }
 
     fn line(&self, text: &str) {
-        let text = sanitize(text.as_bytes(), 1000);
+        let text = disarm(&sanitize(text.as_bytes(), 1000));
         // With a hidden draw target `MultiProgress::println` prints nothing at all, hence the two ways.
         if self.mode != Mode::Bars || self.bars.println(&text).is_err() {
             // Nobody is left to tell when stderr is gone.

@@ -83,6 +83,7 @@ impl Board {
         self.index.insert(id.to_owned(), self.results.len());
         self.results.push(CheckResult {
             id: id.to_owned(),
+            position: self.results.len(),
             title: title.to_owned(),
             verdict,
             points: if verdict == Verdict::Passed { max_points } else { 0 },

@@ -63,6 +63,30 @@ impl Results {
             .sum()
     }
 
+    /// One word for all exercises. What is wrong outranks a failure of ours, because running it again would not change
+    /// it; unreadable input comes last, because it costs nothing.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let any = |wanted: &[Verdict]| {
+            self.exercises
+                .iter()
+                .any(|exercise| wanted.contains(&exercise.result.verdict))
+        };
+        if any(&[Verdict::Failed, Verdict::Partial, Verdict::Blocked]) {
+            if self.points() > 0 {
+                Verdict::Partial
+            } else {
+                Verdict::Failed
+            }
+        } else if any(&[Verdict::Inconclusive]) {
+            Verdict::Inconclusive
+        } else if any(&[Verdict::Invalid]) {
+            Verdict::Invalid
+        } else {
+            Verdict::Passed
+        }
+    }
+
     /// Every exercise passed.
     #[must_use]
     pub fn all_passed(&self) -> bool {

@@ -60,6 +60,8 @@ impl fmt::Display for Verdict {
 pub struct CheckResult {
     /// Unique within the exercise, kebab-case: `same-kernel-address`, `send_trace-builds`.
     pub id: String,
+    /// Its place among the checks of the exercise, from 0: results are told with the root cause first.
+    pub position: usize,
     /// What is checked, for people.
     pub title: String,
     /// `Partial` only for checks that give partial credit.

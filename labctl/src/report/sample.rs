@@ -6,6 +6,7 @@ use crate::grade::verdict::{CheckResult, ExerciseResult, Figure, Finding, Findin
 fn check(id: &str, title: &str, verdict: Verdict, points: u32, max_points: u32) -> CheckResult {
     CheckResult {
         id: id.to_owned(),
+        position: 0,
         title: title.to_owned(),
         verdict,
         points,
@@ -19,7 +20,10 @@ fn check(id: &str, title: &str, verdict: Verdict, points: u32, max_points: u32) 
     }
 }
 
-fn exercise(id: &str, title: &str, verdict: Verdict, checks: Vec<CheckResult>) -> GradedExercise {
+fn exercise(id: &str, title: &str, verdict: Verdict, mut checks: Vec<CheckResult>) -> GradedExercise {
+    for (position, check) in checks.iter_mut().enumerate() {
+        check.position = position;
+    }
     GradedExercise {
         result: ExerciseResult {
             id: id.to_owned(),
@@ -147,6 +151,7 @@ pub(super) fn hostile() -> Results {
     let evil = "\u{1b}[2Jx\u{9b}31m\u{202e}]]><b>&\"'\r\n::error::forged\0\u{fffe}\u{7}".to_owned();
     let bad = CheckResult {
         id: evil.clone(),
+        position: 0,
         title: evil.clone(),
         verdict: Verdict::Failed,
         points: 0,

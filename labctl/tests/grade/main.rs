@@ -15,3 +15,4 @@ mod runs;
 mod schema;
 mod support;
 mod tutorial;
+mod validator;

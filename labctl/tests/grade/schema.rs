@@ -1,5 +1,8 @@
 //! The printed schemas: the course's own files are valid, and what the loader refuses an editor underlines.
 
+use labctl::grade::evidence::Evidence;
+use labctl::grade::grade;
+use labctl::grade::results::{GradedExercise, Results};
 use labctl::image::RawImageSpec;
 use labctl::kernel::spec::RawKernelSpec;
 use labctl::spec::raw::{RawCourse, RawExercise, RawMistake, RawMutant, RawSurvey, RawWorkspace};
@@ -9,126 +12,7 @@ use labctl::spec::{answers, schema};
 use serde_json::Value;
 
 use super::support::{COURSE, files, repository};
-
-/// Where `value` is not what `schema` says. A keyword that is not known here fails the test: none is passed over.
-fn validate(root: &Value, schema: &Value, value: &Value, at: &str, told: &mut Vec<String>) {
-    let Some(keywords) = schema.as_object() else {
-        if *schema == Value::Bool(false) {
-            told.push(format!("{at}: nothing may be here"));
-        }
-        return;
-    };
-    let mut found: Vec<String> = Vec::new();
-    let mut wrong = |what: String| found.push(format!("{at}: {what}"));
-    let number = |value: &Value| value.as_f64().unwrap();
-    for (keyword, says) in keywords {
-        match keyword.as_str() {
-            "$schema" | "title" | "description" | "default" | "format" | "$defs" => {}
-            "$ref" => {
-                let path = says.as_str().unwrap().strip_prefix('#').unwrap();
-                let target = root.pointer(path).unwrap();
-                validate(root, target, value, at, told);
-            }
-            "type" => {
-                let kinds = says.as_array().cloned().unwrap_or_else(|| vec![says.clone()]);
-                if !kinds.iter().any(|kind| is(value, kind.as_str().unwrap())) {
-                    wrong(format!("{value} is not {says}"));
-                }
-            }
-            "enum" => {
-                if !says.as_array().unwrap().contains(value) {
-                    wrong(format!("{value} is none of {says}"));
-                }
-            }
-            "const" => {
-                if says != value {
-                    wrong(format!("{value} is not {says}"));
-                }
-            }
-            "minimum" if value.is_number() && number(value) < number(says) => wrong(format!("below {says}")),
-            "maximum" if value.is_number() && number(value) > number(says) => wrong(format!("above {says}")),
-            "minItems"
-                if value
-                    .as_array()
-                    .is_some_and(|items| (items.len() as f64) < number(says)) =>
-            {
-                wrong(format!("fewer than {says}"));
-            }
-            "maxItems"
-                if value
-                    .as_array()
-                    .is_some_and(|items| items.len() as f64 > number(says)) =>
-            {
-                wrong(format!("more than {says}"));
-            }
-            "minimum" | "maximum" | "minItems" | "maxItems" => {}
-            "uniqueItems" => {
-                let items = value.as_array().unwrap();
-                if items
-                    .iter()
-                    .enumerate()
-                    .any(|(index, item)| items[..index].contains(item))
-                {
-                    wrong("twice the same".to_owned());
-                }
-            }
-            "required" => {
-                for name in says.as_array().unwrap() {
-                    let is_there = value
-                        .as_object()
-                        .is_none_or(|object| object.contains_key(name.as_str().unwrap()));
-                    if !is_there {
-                        wrong(format!("{name} is missing"));
-                    }
-                }
-            }
-            "anyOf" | "oneOf" => {
-                let fits = says.as_array().unwrap().iter().filter(|one| {
-                    let mut inner = Vec::new();
-                    validate(root, one, value, at, &mut inner);
-                    inner.is_empty()
-                });
-                let count = fits.count();
-                if count == 0 || (keyword == "oneOf" && count > 1) {
-                    wrong(format!("{value} fits {count} of {keyword}"));
-                }
-            }
-            "items" | "prefixItems" | "properties" | "additionalProperties" => {}
-            other => panic!("the keyword `{other}` at {at}"),
-        }
-    }
-    told.append(&mut found);
-    if let Some(items) = value.as_array() {
-        let first = keywords.get("prefixItems").and_then(Value::as_array);
-        for (index, item) in items.iter().enumerate() {
-            let own = first.and_then(|first| first.get(index));
-            if let Some(says) = own.or_else(|| keywords.get("items")) {
-                validate(root, says, item, &format!("{at}/{index}"), told);
-            }
-        }
-    }
-    if let Some(object) = value.as_object() {
-        for (name, member) in object {
-            let own = keywords.get("properties").and_then(|known| known.get(name));
-            if let Some(says) = own.or_else(|| keywords.get("additionalProperties")) {
-                validate(root, says, member, &format!("{at}/{name}"), told);
-            }
-        }
-    }
-}
-
-fn is(value: &Value, kind: &str) -> bool {
-    match kind {
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "null" => value.is_null(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64(),
-        other => panic!("the type `{other}`"),
-    }
-}
+use super::validator::{assert_valid, validate};
 
 fn errors(schema: &Value, text: &str) -> Vec<String> {
     let value: Value = serde_yaml::from_str(text).unwrap();
@@ -232,4 +116,28 @@ fn an_editor_underlines_what_the_loader_refuses() {
             "{to}: {told:#?}"
         );
     }
+}
+
+#[test]
+fn results_are_what_their_schema_says() {
+    let of = schema::of::<labctl::report::json::Document>("result").to_string();
+    let module = &COURSE.modules[0];
+    let exercises = module.exercises.iter().map(|exercise| {
+        let evidence = Evidence::new(&exercise.full_name(), "lesson");
+        GradedExercise {
+            result: grade(exercise, &evidence).unwrap(),
+            duration_ms: 1,
+            run_dir: None,
+        }
+    });
+    let results = Results {
+        course: COURSE.name.clone(),
+        module: module.id.to_string(),
+        seed: "lesson".to_owned(),
+        environment: None,
+        exercises: exercises.collect(),
+    };
+    assert!(!results.all_passed() && !results.exercises.is_empty());
+    let text = labctl::report::json::render(&results).unwrap();
+    assert_valid(&of, &serde_json::from_str(&text).unwrap());
 }

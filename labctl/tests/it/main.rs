@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod action;
 mod cli;
 mod fake_ssh;
 mod guest;

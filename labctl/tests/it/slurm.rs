@@ -131,7 +131,7 @@ async fn an_interrupt_cancels_the_job_and_waits_for_its_end() {
     // Ends when scancel has written into the fifo, as sbatch ends with the job it waits for.
     let bed = Bed::new("mkfifo \"$BED/end\"; echo 23; read _ < \"$BED/end\"; echo gone > \"$BED/ended\"");
     let cancel = bed.cancel.clone();
-    let interrupted = bed.submit(|_| drop(cancel.request())).await.unwrap_err();
+    let interrupted = bed.submit(|_| _ = cancel.request()).await.unwrap_err();
     assert!(matches!(&interrupted, SlurmError::Interrupted { job } if job == "23"));
     assert_eq!(bed.read("cancelled"), "23\n");
     assert_eq!(bed.read("ended"), "gone\n");

@@ -1,82 +1,51 @@
 //! `labctl check`: run, grade, report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::cli::args::{Check, ReportFormat};
-use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment};
+use crate::cli::args::Check;
+use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment, select};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output;
 use crate::cli::progress::Ledger;
+use crate::cli::reporting::Reports;
 use crate::grade::evidence::Evidence;
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
-use crate::grade::verdict::Verdict;
-use crate::report;
 use crate::run_dir::RunDir;
-use crate::spec::course::Module;
-use crate::spec::exercise::{Exercise, LESSON_SEED};
+use crate::spec::exercise::LESSON_SEED;
 
 pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure> {
+    let reports = Reports::prepare(context, &check.reporting)?;
     context.reap()?;
     let loaded = if check.from.is_some() || check.exercises.is_empty() {
         course::load(context)?
     } else {
         course::load_named(context, &check.exercises)?
     };
-    let results = match &check.from {
-        Some(run) => again(context, &loaded, run)?,
+    let (results, workspace) = match &check.from {
+        Some(run) => (again(context, &loaded, run)?, None),
         None => anew(context, &loaded, &check).await?,
     };
     context.ui.clear();
-    let text = match check.format {
-        ReportFormat::Human => {
-            let settings = &context.settings;
-            let options = report::human::Options {
-                width: settings.width,
-                colour: settings.colour,
-                ..Default::default()
-            };
-            report::human::render(&results, &options)
-        }
-        ReportFormat::Json => report::json::render(&results)?,
-        ReportFormat::Junit => {
-            report::junit::render(&results).map_err(|error| Failure::from_error(Exit::Bug, &error))?
-        }
-    };
-    output::result(&text)?;
-    Ok(exit(&results))
-}
-
-/// A wrong answer outranks a failure of ours, because running it again would not change it; unreadable input comes
-/// last, because it costs nothing.
-fn exit(results: &Results) -> Exit {
-    let any = |wanted: &[Verdict]| {
-        results
-            .exercises
-            .iter()
-            .any(|exercise| wanted.contains(&exercise.result.verdict))
-    };
-    if any(&[Verdict::Failed, Verdict::Partial, Verdict::Blocked]) {
-        Exit::NotPassed
-    } else if any(&[Verdict::Inconclusive]) {
-        Exit::Inconclusive
-    } else if any(&[Verdict::Invalid]) {
-        Exit::Invalid
-    } else {
-        Exit::Done
-    }
+    let done = reports.publish(context, &results, workspace.as_deref())?;
+    Ok(
+        if check.reporting.exit_zero && matches!(done, Exit::NotPassed | Exit::Invalid) {
+            Exit::Done
+        } else {
+            done
+        },
+    )
 }
 
 /// Grades a recorded run again.
 fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Failure> {
     let run_dir = RunDir::existing(&context.settings.absolute(run));
     let unreadable = |error: &(dyn std::error::Error + 'static)| {
-        let runs = context.settings.runs_dir();
+        let runs = &context.settings.runs_dir;
         Failure::new(Exit::Usage, format!("{} is not a recorded run", run.display()))
             .because(error)
             .hint(format!("runs are kept in {}", runs.display()))
@@ -108,8 +77,12 @@ fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Fail
     })
 }
 
-/// Runs and grades a submission.
-async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Results, Failure> {
+/// Runs and grades a submission; with the folder that it is in, unless it is the course's own.
+async fn anew(
+    context: &Context,
+    loaded: &Loaded,
+    check: &Check,
+) -> Result<(Results, Option<PathBuf>), Failure> {
     let found = if check.reference {
         None
     } else {
@@ -153,40 +126,12 @@ async fn anew(context: &Context, loaded: &Loaded, check: &Check) -> Result<Resul
     if let Some(ledger) = ledger {
         ledger.finish(context, &graded);
     }
-    Ok(Results {
+    let results = Results {
         course: loaded.course.name.clone(),
         module: module.id.to_string(),
         seed: submission.seed,
         environment,
         exercises: graded,
-    })
-}
-
-/// The exercises of one module that `names` stand for, each once, in the order of the module.
-fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a Exercise>), Failure> {
-    let mut chosen: Vec<(&Module, &Exercise)> = Vec::new();
-    for name in names {
-        for (module, exercise) in loaded.course.find(name)? {
-            if !chosen
-                .iter()
-                .any(|(_, other)| other.full_name() == exercise.full_name())
-            {
-                chosen.push((module, exercise));
-            }
-        }
-    }
-    let Some((module, _)) = chosen.first().copied() else {
-        return Err(Failure::new(Exit::Usage, "that module has no exercises"));
     };
-    if let Some((other, _)) = chosen.iter().find(|(other, _)| other.id != module.id) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{} and {} are different modules", module.id, other.id),
-        )
-        .hint("check one module at a time"));
-    }
-    let order = |exercise: &Exercise| module.exercises.iter().position(|other| other.id == exercise.id);
-    let mut exercises: Vec<_> = chosen.into_iter().map(|(_, exercise)| exercise).collect();
-    exercises.sort_by_key(|exercise| order(exercise));
-    Ok((module, exercises))
+    Ok((results, found.map(|found| found.dir)))
 }

@@ -5,6 +5,7 @@
 mod authors;
 mod cache;
 mod carry;
+mod class;
 mod files;
 mod graded;
 mod help;
@@ -12,7 +13,7 @@ mod learners;
 mod mirrors;
 mod names;
 mod pty;
-mod shell;
+pub(crate) mod shell;
 mod streams;
 mod substitutes;
 mod watch;
