@@ -217,7 +217,10 @@ impl Run<'_> {
                     error => Refusal::Unreachable(chain(&error)),
                 });
             }
-            Err(error) => return Err(Refusal::Wrong(chain(&error))),
+            Err(error) => {
+                drop(fs::remove_file(&part));
+                return Err(Refusal::Wrong(chain(&error)));
+            }
         }
         let stored = self.store_entry(&part, record);
         // Stored, or of no use.

@@ -45,13 +45,14 @@ pub struct Export {
     #[arg(long)]
     pub with_packages: bool,
     /// Write a file and a description for each kernel, compiler and image into this folder, as `--substitute` takes them.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "with_packages"])]
-    pub substitutes: Option<PathBuf>,
+    // Not called like the global option: clap knows both by the names of their fields.
+    #[arg(long = "substitutes", value_name = "DIR", conflicts_with_all = ["bundle", "with_packages"])]
+    pub folder: Option<PathBuf>,
     /// For people, or for programs.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
     /// The file to write, such as `module7.tar.zst`.
-    #[arg(required_unless_present = "substitutes")]
+    #[arg(required_unless_present = "folder")]
     pub bundle: Option<PathBuf>,
 }
 

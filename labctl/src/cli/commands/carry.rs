@@ -82,7 +82,7 @@ async fn pack(
 }
 
 pub(super) async fn export(context: &Context, args: args::Export) -> Result<Exit, Failure> {
-    if let Some(folder) = &args.substitutes {
+    if let Some(folder) = &args.folder {
         return publish(context, &args, &context.settings.absolute(folder)).await;
     }
     let path = context
@@ -141,13 +141,13 @@ fn save(
 
 /// Writes each entry as a substitute. Packages are not among them: mirrors have those, and they prove themselves.
 async fn publish(context: &Context, args: &args::Export, folder: &Path) -> Result<Exit, Failure> {
-    fs::create_dir_all(folder)?;
     let packed = pack(context, &args.luggage, false, |portable| {
         portable.bucket != Bucket::Debs
     })
     .await?;
     let to = folder.to_owned();
     let records = lab::blocking(move || {
+        fs::create_dir_all(&to)?;
         let mut records = Vec::new();
         for listed in packed.manifest.entries {
             let [record_name, _, bundle_name] = file_names(listed.id);

@@ -133,6 +133,16 @@ fn what_cannot_be_packed_is_said_before_anything_is_built() {
             "debian-6.13",
             "bundle.tar.zst",
         ],
+        &["cache", "export", "--for", "module8", "--substitutes", "out"],
+        &[
+            "cache",
+            "export",
+            "--for",
+            "module7",
+            "--substitutes",
+            "out",
+            "bundle.tar.zst",
+        ],
         &["cache", "export", "--for", "module7", "folder"],
         &["cache", "export", "--for", "module7", "nowhere/bundle.tar.zst"],
     ]
