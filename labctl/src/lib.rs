@@ -14,6 +14,7 @@
 pub mod accel;
 pub mod apt;
 pub mod cbuild;
+pub mod class;
 pub mod cli;
 pub mod deadline;
 pub mod digest;
@@ -29,8 +30,10 @@ pub mod report;
 pub mod run_dir;
 pub mod sandbox;
 pub mod session;
+pub mod similar;
 pub mod spec;
 pub mod store;
+pub mod submission;
 pub mod supervise;
 pub mod toolchain;
 pub mod vm;

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. One variant per verb; what a verb does is in `commands/<verb>.rs`.
 
 mod cache;
+mod grade;
 mod report;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheCommand, Part};
+pub(crate) use grade::{ClassFormat, Grade, Merge};
 pub(crate) use report::{ReportFile, ReportFormat, Reporting};
 
 /// Reproducible QEMU labs for Linux kernel courses.
@@ -122,6 +124,17 @@ pub enum Command {
         module: String,
         /// Where to; by default a folder named like the module.
         dir: Option<PathBuf>,
+        /// Whose it is: the worksheets get this student's own numbers.
+        #[arg(long, value_name = "NAME", requires = "course_key")]
+        student: Option<String>,
+        /// The secret that every student's own seed is derived from.
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "LABCTL_COURSE_KEY_FILE",
+            hide_env_values = true
+        )]
+        course_key: Option<PathBuf>,
     },
     /// Build what a module needs and leave its guest running.
     Up {
@@ -206,6 +219,11 @@ pub enum Command {
     },
     /// Run and grade exercises: `exercise-b`, `module7/exercise-b`, or all of `module7`.
     Check(Check),
+    /// Grade a class: a folder of submissions, each in guests of its own.
+    #[command(after_help = grade::GRADE_HELP)]
+    Grade(Grade),
+    /// Put the results of a class's parts together.
+    Merge(Merge),
     /// Check an exercise again at every save, and show what that has changed.
     #[command(after_help = WATCH_KEYS)]
     Watch(Watch),

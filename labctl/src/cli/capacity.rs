@@ -20,6 +20,23 @@ fn parse(meminfo: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
+/// How much is done at once, and what it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) at_once: usize,
+    /// Memory of each guest with what belongs to it, MiB.
+    pub(crate) each_mib: u64,
+}
+
+/// The bound for guests of `memory_mib`: `asked`, else one for each processor, as far as memory goes; at least one.
+pub(crate) fn bound(memory_mib: u32, asked: Option<usize>) -> Bound {
+    let processors = asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    Bound {
+        at_once: at_once(processors, memory_available(), memory_mib),
+        each_mib: u64::from(memory_mib) + BESIDES_MIB,
+    }
+}
+
 /// How many guests of `memory_mib` to run at once on this host: one for each processor, as far as memory goes; at
 /// least one.
 pub(crate) fn guests_at_once(memory_mib: u32) -> usize {

@@ -1,6 +1,7 @@
 //! What every command gets: settings, progress, the request to stop, and the things that are found only when asked
 //! for.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
@@ -49,6 +50,12 @@ impl Context {
             events,
             cancel,
         }
+    }
+
+    /// The same surroundings, in which runs are recorded in `dir`.
+    pub(crate) fn recording_into(mut self, dir: PathBuf) -> Self {
+        self.settings.runs_dir = dir;
+        self
     }
 
     /// The store, made when it is missing.

@@ -11,6 +11,7 @@ mod context;
 mod course;
 mod exit;
 mod failure;
+mod grade;
 mod hints;
 mod lab;
 mod ladder;

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: PathBuf,
     /// Guests and recorded runs: `$XDG_STATE_HOME/labctl`.
     pub(crate) state_dir: PathBuf,
+    /// Where runs are recorded.
+    pub(crate) runs_dir: PathBuf,
     /// The user's configuration file, whether it exists or not.
     pub(crate) config_file: PathBuf,
     pub(crate) current_dir: PathBuf,
@@ -61,9 +63,11 @@ impl Settings {
             .ok()
             .filter(|columns| *columns >= 40)
             .unwrap_or(100);
+        let state_dir = xdg("XDG_STATE_HOME", ".local/state")?;
         Ok(Self {
             cache_dir: xdg("XDG_CACHE_HOME", ".cache")?,
-            state_dir: xdg("XDG_STATE_HOME", ".local/state")?,
+            runs_dir: state_dir.join("runs"),
+            state_dir,
             config_file: xdg("XDG_CONFIG_HOME", ".config")?.join("config.yaml"),
             current_dir,
             search_path: env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
@@ -87,10 +91,6 @@ impl Settings {
 
     pub(crate) fn instances_dir(&self) -> PathBuf {
         self.state_dir.join("instances")
-    }
-
-    pub(crate) fn runs_dir(&self) -> PathBuf {
-        self.state_dir.join("runs")
     }
 
     /// `path` as the user meant it: relative to where labctl was started.

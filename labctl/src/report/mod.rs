@@ -4,6 +4,7 @@
 //! through `safe`.
 
 mod case;
+pub mod class;
 pub mod classroom;
 pub mod classroom50;
 pub mod csv;

@@ -7,8 +7,10 @@
 
 mod bed;
 mod breaks;
+mod class;
 mod clones;
 mod compiling;
+mod crowd;
 mod grading;
 mod images;
 mod journey;
@@ -27,4 +29,9 @@ mod workbench;
 fn skip(why: &str) {
     assert!(std::env::var_os("LABCTL_FORBID_SKIP").is_none(), "{why}");
     eprintln!("skipped: {why}");
+}
+
+/// A figure for whoever reads the log.
+fn say(text: &str) {
+    eprintln!("{text}");
 }

@@ -54,7 +54,7 @@ pub(crate) async fn grade_live(
     let nonce = format!("{:016x}", rand::random::<u64>());
     let context = bench.context;
     let run_dir = RunDir::create(
-        &context.settings.runs_dir(),
+        &context.settings.runs_dir,
         &stamp(),
         exercise.id.as_str(),
         &nonce[..8],
@@ -118,7 +118,7 @@ pub(crate) async fn grade_live(
 pub(crate) async fn observe(bench: &Bench<'_>, exercise: &Exercise) -> Result<(Evidence, RunDir), Failure> {
     let nonce = format!("{:016x}", rand::random::<u64>());
     let run_dir = RunDir::create(
-        &bench.context.settings.runs_dir(),
+        &bench.context.settings.runs_dir,
         &stamp(),
         exercise.id.as_str(),
         &nonce[..8],

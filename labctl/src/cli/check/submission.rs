@@ -41,20 +41,24 @@ pub(crate) fn from_reference(module: &Module, seed: &str) -> Result<Submission, 
 }
 
 /// A workspace that is nowhere on a disk, by path.
-pub(crate) fn from_files(files: BTreeMap<String, String>, seed: &str) -> Result<Submission, Failure> {
+pub(crate) fn from_files<T: Into<Vec<u8>>>(
+    files: BTreeMap<String, T>,
+    seed: &str,
+) -> Result<Submission, Failure> {
+    let text = |bytes: T| String::from_utf8_lossy(&bytes.into()).into_owned();
     let mut submission = Submission {
         seed: seed.to_owned(),
         sources: SourceSet::default(),
         answers: BTreeMap::new(),
         scripts: BTreeMap::new(),
     };
-    for (path, text) in files {
+    for (path, bytes) in files {
         if path.starts_with("src/") {
-            submission.sources.insert(&path, text)?;
+            submission.sources.insert(&path, bytes)?;
         } else if path.starts_with("answers/") {
-            submission.answers.insert(path, text);
+            submission.answers.insert(path, text(bytes));
         } else if path.starts_with("commands/") {
-            submission.scripts.insert(path, text);
+            submission.scripts.insert(path, text(bytes));
         }
     }
     Ok(submission)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use crate::cli::args::Check;
-use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment};
+use crate::cli::check::{Laboratory, from_reference, from_workspace, grade_all, read_environment, select};
 use crate::cli::context::Context;
 use crate::cli::course::{self, Loaded};
 use crate::cli::exit::Exit;
@@ -16,8 +16,7 @@ use crate::grade::evidence::Evidence;
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
 use crate::run_dir::RunDir;
-use crate::spec::course::Module;
-use crate::spec::exercise::{Exercise, LESSON_SEED};
+use crate::spec::exercise::LESSON_SEED;
 
 pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure> {
     let reports = Reports::prepare(context, &check.reporting)?;
@@ -46,7 +45,7 @@ pub(super) async fn run(context: &Context, check: Check) -> Result<Exit, Failure
 fn again(context: &Context, loaded: &Loaded, run: &Path) -> Result<Results, Failure> {
     let run_dir = RunDir::existing(&context.settings.absolute(run));
     let unreadable = |error: &(dyn std::error::Error + 'static)| {
-        let runs = context.settings.runs_dir();
+        let runs = &context.settings.runs_dir;
         Failure::new(Exit::Usage, format!("{} is not a recorded run", run.display()))
             .because(error)
             .hint(format!("runs are kept in {}", runs.display()))
@@ -135,33 +134,4 @@ async fn anew(
         exercises: graded,
     };
     Ok((results, found.map(|found| found.dir)))
-}
-
-/// The exercises of one module that `names` stand for, each once, in the order of the module.
-fn select<'a>(loaded: &'a Loaded, names: &[&str]) -> Result<(&'a Module, Vec<&'a Exercise>), Failure> {
-    let mut chosen: Vec<(&Module, &Exercise)> = Vec::new();
-    for name in names {
-        for (module, exercise) in loaded.course.find(name)? {
-            if !chosen
-                .iter()
-                .any(|(_, other)| other.full_name() == exercise.full_name())
-            {
-                chosen.push((module, exercise));
-            }
-        }
-    }
-    let Some((module, _)) = chosen.first().copied() else {
-        return Err(Failure::new(Exit::Usage, "that module has no exercises"));
-    };
-    if let Some((other, _)) = chosen.iter().find(|(other, _)| other.id != module.id) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{} and {} are different modules", module.id, other.id),
-        )
-        .hint("check one module at a time"));
-    }
-    let order = |exercise: &Exercise| module.exercises.iter().position(|other| other.id == exercise.id);
-    let mut exercises: Vec<_> = chosen.into_iter().map(|(_, exercise)| exercise).collect();
-    exercises.sort_by_key(|exercise| order(exercise));
-    Ok((module, exercises))
 }

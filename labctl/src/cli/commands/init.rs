@@ -7,6 +7,7 @@ use fs_err as fs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::grade::course_key;
 use crate::cli::{course, output};
 use crate::spec::exercise::LESSON_SEED;
 use crate::spec::workspace::skeleton;
@@ -14,7 +15,13 @@ use crate::spec::workspace::skeleton;
 /// What a workspace begins with, where the module has one.
 const README: &str = "README.md";
 
-pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result<Exit, Failure> {
+pub(super) fn run(
+    context: &Context,
+    module: &str,
+    dir: Option<&Path>,
+    student: Option<&str>,
+    course_key: Option<&Path>,
+) -> Result<Exit, Failure> {
     let loaded = course::load(context)?;
     let module = loaded.course.module(module)?;
     let name = Path::new(module.id.as_str());
@@ -30,7 +37,11 @@ pub(super) fn run(context: &Context, module: &str, dir: Option<&Path>) -> Result
                 .hint(format!("name another folder: labctl init {} DIR", module.id)),
         );
     }
-    let files = skeleton(module, LESSON_SEED)?;
+    let seed = match (student, course_key) {
+        (Some(student), Some(file)) => course_key::read(context, file)?.seed(module.id.as_str(), student),
+        _ => LESSON_SEED.to_owned(),
+    };
+    let files = skeleton(module, &seed)?;
     let write = || -> std::io::Result<()> {
         for (path, text) in &files {
             let path = dir.join(path);

@@ -8,6 +8,7 @@ mod dmesg;
 mod doctor;
 mod down;
 mod exec;
+mod grade;
 mod hint;
 mod image;
 mod init;
@@ -15,6 +16,7 @@ mod kernel;
 mod lint;
 mod list;
 mod lock;
+mod merge;
 mod pull;
 mod push;
 mod run;
@@ -36,7 +38,18 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
     match command {
         Command::Doctor { format } => doctor::run(context, format).await,
         Command::List { format } => list::run(context, format),
-        Command::Init { module, dir } => init::run(context, &module, dir.as_deref()),
+        Command::Init {
+            module,
+            dir,
+            student,
+            course_key,
+        } => init::run(
+            context,
+            &module,
+            dir.as_deref(),
+            student.as_deref(),
+            course_key.as_deref(),
+        ),
         Command::Up { module, shape, tools } => {
             up::run(context, module.as_deref(), &shape, &tools.layers()).await
         }
@@ -73,6 +86,8 @@ pub(crate) async fn dispatch(context: &Context, command: Command) -> Result<Exit
         Command::Dmesg { module, follow } => dmesg::run(context, module.as_deref(), follow).await,
         Command::Down { module, all } => down::run(context, module.as_deref(), all).await,
         Command::Check(check) => check::run(context, check).await,
+        Command::Grade(grade) => grade::run(context, &grade).await,
+        Command::Merge(merge) => merge::run(context, &merge),
         Command::Watch(watch) => watch::run(context, &watch).await,
         Command::Run { what, shape, format } => run::run(context, &what, &shape, format).await,
         Command::Hint {

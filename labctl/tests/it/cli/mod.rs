@@ -4,6 +4,7 @@
 
 mod authors;
 mod cache;
+mod class;
 mod files;
 mod graded;
 mod help;
