@@ -1,8 +1,9 @@
 //! The table for a gradebook (RFC 4180): one line for each student, the same bytes for the same verdicts. Nothing in it
 //! depends on when or where a class was graded.
 
-use super::super::csv::row as line;
-use super::super::safe::cell as text;
+use std::fmt::Write as _;
+
+use super::super::safe;
 use crate::class::{ClassResults, Row};
 
 /// Cells before the exercises'.
@@ -17,9 +18,9 @@ pub fn render(class: &ClassResults) -> String {
     let exercises = class.exercises.iter().map(|exercise| text(&exercise.id));
     let header = BEFORE.iter().map(|cell| (*cell).to_owned());
     let after = AFTER.iter().map(|cell| (*cell).to_owned());
-    out.push_str(&line(&header.chain(exercises).chain(after).collect::<Vec<_>>()));
+    line(&mut out, header.chain(exercises).chain(after));
     for row in &class.rows {
-        out.push_str(&line(&cells(class, row)));
+        line(&mut out, cells(class, row));
     }
     out
 }
@@ -58,6 +59,35 @@ fn cells(class: &ClassResults, row: &Row) -> Vec<String> {
 /// Whole percents, rounded down: nobody has all of it who has not.
 pub(super) fn percent(points: u32, max: u32) -> u32 {
     (points * 100).checked_div(max).unwrap_or(0)
+}
+
+fn line(out: &mut String, cells: impl IntoIterator<Item = String>) {
+    for (index, cell) in cells.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        if cell.contains([',', '"', '\n', '\r']) || cell != cell.trim() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "\"{}\"", cell.replace('"', "\"\""));
+        } else {
+            out.push_str(&cell);
+        }
+    }
+    out.push_str("\r\n");
+}
+
+/// A text that no spreadsheet takes for a formula: those begin with one of `=+-@`, and a leading apostrophe makes a text
+/// of them. Control characters are escaped already.
+fn text(text: &str) -> String {
+    let text = safe::line(text);
+    if text
+        .trim_start()
+        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%'])
+    {
+        format!("'{text}")
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

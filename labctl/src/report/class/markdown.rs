@@ -1,6 +1,6 @@
 //! A table for a page or a step's summary.
 
-use super::super::markdown::text as cell;
+use super::super::safe;
 use crate::class::{ClassResults, Row};
 
 /// The class as a Markdown table.
@@ -53,6 +53,27 @@ fn cells(class: &ClassResults, row: &Row) -> Vec<String> {
     notes.extend(row.mistakes());
     cells.push(cell(&notes.join("; ")));
     cells
+}
+
+/// A text in a cell: nothing in it is Markdown, HTML, or the name of somebody to be told.
+fn cell(text: &str) -> String {
+    let mut out = String::new();
+    for letter in safe::line(text).chars() {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            ':' => out.push_str("&#58;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' | '!' | '$' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
