@@ -41,7 +41,7 @@ enum Place {
 impl Reports {
     pub(crate) fn prepare(context: &Context, reporting: &Reporting) -> Result<Self, Failure> {
         let mut files: Vec<Destination> = Vec::new();
-        for file in &reporting.outputs {
+        for file in &reporting.files {
             let destination = Destination::find(context, file)?;
             if let Place::File { path, .. } = &destination.place
                 && files
@@ -49,7 +49,7 @@ impl Reports {
                     .any(|other| matches!(&other.place, Place::File { path: taken, .. } if taken == path))
             {
                 let what = format!("{} is named for two results", file.path.display());
-                return Err(Failure::new(Exit::Usage, what).hint("give each --output a file of its own"));
+                return Err(Failure::new(Exit::Usage, what).hint("give each --report a file of its own"));
             }
             files.push(destination);
         }
@@ -154,7 +154,7 @@ impl Destination {
         if let Ok(path) = wanted.canonicalize() {
             let place = Place::of_existing(path).ok_or_else(|| {
                 Failure::new(Exit::Usage, format!("{shown} is a folder, not a file")).hint(format!(
-                    "name a file in it: --output {}={shown}/result",
+                    "name a file in it: --report {}={shown}/result",
                     file.format.name()
                 ))
             })?;
@@ -166,7 +166,7 @@ impl Destination {
         }
         let none = || {
             Failure::new(Exit::Usage, format!("{shown} is not the name of a file"))
-                .hint("--output takes FORMAT=FILE, such as junit=report.xml")
+                .hint("--report takes FORMAT=FILE, such as junit=report.xml")
         };
         let name = wanted.file_name().ok_or_else(none)?;
         let folder = wanted.parent().ok_or_else(none)?;

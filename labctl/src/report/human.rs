@@ -253,9 +253,10 @@ pub(super) fn verdict_style(verdict: Verdict) -> Style {
 #[cfg(test)]
 mod tests {
     use lab_kmsg::sanitize::is_plain;
+    use proptest::prelude::*;
 
     use super::super::page::{MAX_WIDTH, MIN_WIDTH};
-    use super::super::sample;
+    use super::super::{hostile, sample};
     use super::*;
 
     #[test]
@@ -368,6 +369,19 @@ kernel 6.12.107-lab, tcg (/dev/kvm cannot run a guest), QEMU 7.2.22, labctl 0.1.
                 text.lines().all(|line| !line.trim_start().starts_with("::")),
                 "{text}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_steers_a_terminal_or_a_ci_server(results in hostile::results(), columns in 40usize..120) {
+            let options = Options { width: columns, ..Options::default() };
+            let text = render(&results, &options);
+            prop_assert!(text.chars().all(|c| is_plain(c) || c == '\n'));
+            for line in text.lines() {
+                prop_assert!(!line.trim_start().starts_with("::"), "{}", line);
+                prop_assert!(!line.contains("##[") && !line.contains("##vso["), "{}", line);
+            }
         }
     }
 }

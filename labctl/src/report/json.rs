@@ -198,10 +198,12 @@ impl From<&Finding> for FindingShape {
 #[cfg(test)]
 mod tests {
     use lab_kmsg::sanitize::is_plain;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::sample;
+    use super::super::{hostile, sample, validator};
     use super::*;
+    use crate::spec::schema;
 
     fn document(results: &Results) -> Value {
         serde_json::from_str(&render(results).unwrap()).unwrap()
@@ -275,5 +277,15 @@ mod tests {
                 .iter()
                 .all(|text| text.chars().all(|c| is_plain(c) || c == '\n'))
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_said_the_schema_is_kept(results in hostile::results()) {
+            let text = render(&results).unwrap();
+            prop_assert!(text.chars().all(|c| is_plain(c) || c == '\n'));
+            let schema = schema::of::<Document>("result").to_string();
+            validator::assert_valid(&schema, &serde_json::from_str(&text).unwrap());
+        }
     }
 }

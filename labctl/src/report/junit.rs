@@ -164,8 +164,9 @@ fn finding(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use lab_kmsg::sanitize::is_plain;
+    use proptest::prelude::*;
 
-    use super::super::sample;
+    use super::super::{hostile, sample};
     use super::*;
 
     #[test]
@@ -212,5 +213,24 @@ mod tests {
         assert_eq!(xml.matches("<failure ").count(), 3);
         assert_eq!(xml.matches("<error ").count(), 1);
         assert_eq!(xml.matches("<skipped ").count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_reader_finds_every_check_and_no_more(results in hostile::results()) {
+            let xml = render(&results).unwrap();
+            prop_assert!(xml.chars().all(|c| is_plain(c) || c == '\n'));
+            let report = Report::deserialize_from_str(&xml).unwrap();
+            prop_assert_eq!(report.test_suites.len(), results.exercises.len());
+            for (suite, exercise) in report.test_suites.iter().zip(&results.exercises) {
+                let checks = exercise.result.checks.len();
+                let more = usize::from(unexplained(exercise).is_some());
+                prop_assert_eq!(suite.test_cases.len(), checks + more);
+                for (case, check) in suite.test_cases.iter().zip(&exercise.result.checks) {
+                    let passed = matches!(case.status, TestCaseStatus::Success { .. });
+                    prop_assert_eq!(passed, check.verdict == Verdict::Passed);
+                }
+            }
+        }
     }
 }

@@ -207,7 +207,13 @@ pub(crate) fn text(input: &str) -> String {
         match letter {
             // A host links what follows these, whether or not they are escaped.
             '@' | '#' => {
-                let _ = write!(out, "`{letter}`");
+                out.push('`');
+                out.push(letter);
+                // Two spans side by side would be one.
+                while let Some(next) = letters.next_if(|next| ['@', '#'].contains(next)) {
+                    out.push(next);
+                }
+                out.push('`');
             }
             // Those that could end a cell, begin a tag, or undo an escape.
             '|' | '\\' | '<' | '>' | '&' | '`' => {

@@ -245,7 +245,7 @@ fn a_workspace_is_graded_and_told() {
     assert_eq!(runner.output("results"), results.display().to_string());
     assert_eq!(
         names(&results),
-        ["junit.xml", "result.csv", "result.json", "summary.md"]
+        ["junit.xml", "result.csv", "result.json", "state", "summary.md"]
     );
     // Two caches, keyed by sources and by locks; and what is kept although the step before has failed.
     let used: Vec<&str> = ended
@@ -346,4 +346,55 @@ fn an_exercise_that_looks_like_an_option_is_an_exercise() {
     assert_eq!(ended.status, Some(2), "{}", ended.log);
     assert!(ended.log.contains("--help"), "{}", ended.log);
     assert!(!ended.log.contains("Usage:"), "{}", ended.log);
+}
+
+#[test]
+fn a_class_in_parts_and_put_together() {
+    let mut runner = Runner::new(&[
+        ("command", "grade"),
+        ("exercise", "bandwidth"),
+        ("course-key", "a very secret key"),
+    ]);
+    for (name, moved) in [("alice", "2 GB"), ("bob", "1 GB"), ("carol", "2 GB")] {
+        runner
+            .shell
+            .run_course(&["init", "copies", &format!("submissions/{name}")]);
+        let sheet = format!("moved: {moved}\nregister: rsi\n");
+        runner
+            .shell
+            .write(&format!("here/submissions/{name}/answers/bandwidth.yaml"), &sheet);
+    }
+    runner.shell.write(
+        "here/roster.csv",
+        "id,name\nalice,Alice\nbob,Bob\ncarol,@octocat =1+1\ndave,Dave\n",
+    );
+    runner.inputs.insert("roster".to_owned(), "roster.csv".to_owned());
+    let grades = runner.shell.path("runner/labctl/results/grades");
+    for part in ["1", "2"] {
+        runner.inputs.insert("partition".to_owned(), format!("{part}/2"));
+        let ended = runner.run();
+        assert_eq!(ended.status, Some(0), "{}", ended.log);
+        assert!(!ended.log.contains("a very secret key"), "{}", ended.log);
+        assert!(!runner.shell.path("runner/labctl/course-key").exists());
+        let kept = runner.shell.here(&format!("parts/part-{part}"));
+        fs::create_dir_all(&kept).unwrap();
+        fs::rename(&grades, kept.join("grades")).unwrap();
+    }
+    runner.inputs.insert("command".to_owned(), "merge".to_owned());
+    runner.inputs.insert("submissions".to_owned(), "parts".to_owned());
+    let ended = runner.run();
+    assert_eq!(ended.status, Some(0), "{}", ended.log);
+    let table = fs::read_to_string(grades.join("results.csv")).unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    assert_eq!(rows, ["student", "alice", "bob", "carol", "dave"]);
+    let summary = fs::read_to_string(runner.shell.path("runner/summary")).unwrap();
+    let whole = summary.rsplit("## ").next().unwrap();
+    assert!(
+        whole.contains("| alice |") && whole.contains("| dave |"),
+        "{summary}"
+    );
+    assert!(!whole.contains("@octocat"), "{summary}");
 }

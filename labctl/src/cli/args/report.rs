@@ -12,8 +12,8 @@ pub(crate) struct Reporting {
     #[arg(long, value_enum, default_value_t = ReportFormat::Human, hide_possible_values = true, long_help = FORMATS)]
     pub(crate) format: ReportFormat,
     /// Also write the results into a file, such as `junit=report.xml`; may be given several times.
-    #[arg(long = "output", value_name = "FORMAT=FILE")]
-    pub(crate) outputs: Vec<ReportFile>,
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    pub(crate) files: Vec<ReportFile>,
     /// End with 0 where exercises were not passed or could not be read: for graders that take that for a crash.
     #[arg(long)]
     pub(crate) exit_zero: bool,

@@ -131,7 +131,7 @@ fn one_run_writes_several_files() {
         "json=/dev/null",
     ];
     let mut args = vec!["check", "--from", "run", "--format", "ktap"];
-    args.extend(outputs.iter().flat_map(|output| ["--output", output]));
+    args.extend(outputs.iter().flat_map(|output| ["--report", output]));
     let output = shell.course_command(&args).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.starts_with(b"KTAP version 1\n"));
@@ -164,7 +164,7 @@ fn outputs_that_cannot_be() {
     shell.write("here/taken/file", "");
     let with = |outputs: &[&str]| {
         let mut args = vec!["check", "--from", "run"];
-        args.extend(outputs.iter().flat_map(|output| ["--output", output]));
+        args.extend(outputs.iter().flat_map(|output| ["--report", output]));
         shell.run_course(&args)
     };
     let said = [
