@@ -1,6 +1,5 @@
 //! The result of a compilation, good or bad.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -9,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::diagnostic::{Diagnostic, Severity};
 use crate::sandbox::Limit;
 
-/// What became of the sources. A failed compilation is a result, not an error.
+/// What became of the sources of one module or program. A failed compilation is a result, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
-    /// Name of a module or program -> its file, for those that could be built.
-    pub outputs: BTreeMap<String, PathBuf>,
-    /// Those that could not.
-    pub failed: BTreeSet<String>,
+    /// Absent when it could not be built.
+    pub output: Option<PathBuf>,
     /// In the order in which the tools gave them, without repetitions.
     pub diagnostics: Vec<Diagnostic>,
     /// What the tools wrote, with the student's paths; capped.
@@ -28,7 +25,7 @@ pub struct Compiled {
 
 impl Compiled {
     pub fn is_success(&self) -> bool {
-        self.failed.is_empty() && self.limit.is_none()
+        self.output.is_some()
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -51,9 +48,8 @@ pub(super) const RECORD: &str = "compiled.json";
 /// The stored form. Runs that a limit ended are never stored: another host may be faster.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// Name -> file name in the entry.
-    pub(super) outputs: BTreeMap<String, String>,
-    pub(super) failed: BTreeSet<String>,
+    /// File name in the entry.
+    pub(super) output: Option<String>,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) log: String,
 }
@@ -65,13 +61,8 @@ impl Record {
 
     pub(super) fn read(dir: &Path, cached: bool) -> std::io::Result<Compiled> {
         let record: Self = serde_json::from_slice(&fs::read(dir.join(RECORD))?)?;
-        let outputs = record
-            .outputs
-            .into_iter()
-            .map(|(name, file)| (name, dir.join(file)));
         Ok(Compiled {
-            outputs: outputs.collect(),
-            failed: record.failed,
+            output: record.output.map(|file| dir.join(file)),
             diagnostics: record.diagnostics,
             log: record.log,
             limit: None,

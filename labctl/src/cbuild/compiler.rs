@@ -1,6 +1,5 @@
 //! The compiler: a toolchain, a sandbox and a cache, and what modules and programs have in common.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use fs_err as fs;
 
 use super::WORKSPACE;
 use super::compiled::{Compiled, Record};
-use super::diagnostic::{Diagnostic, Severity, parse_gcc};
+use super::diagnostic::{Diagnostic, parse_gcc};
 use super::modpost::parse_modpost;
 use super::modules::with_debug_info;
 use super::sources::SourceSet;
@@ -163,37 +162,24 @@ impl From<StoreError> for Unstored {
 /// What one compilation gave so far.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
-    /// Name -> path in the build folder.
-    pub(super) built: BTreeMap<String, String>,
-    pub(super) failed: std::collections::BTreeSet<String>,
+    /// Path in the build folder.
+    pub(super) built: Option<String>,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) log: String,
     pub(super) limit: Option<Limit>,
 }
 
 impl Attempt {
-    /// Takes in what a tool wrote; returns the modules that modpost named in errors.
-    pub(super) fn absorb(&mut self, finished: &Finished) -> Vec<String> {
-        let mut named = Vec::new();
+    /// Takes in what a tool wrote.
+    pub(super) fn absorb(&mut self, finished: &Finished) {
         for line in finished.stderr.lines() {
-            let diagnostic = if let Some((diagnostic, module)) = parse_modpost(line) {
-                if diagnostic.severity == Severity::Error {
-                    named.extend(module);
-                }
-                diagnostic
-            } else if let Some(diagnostic) = parse_gcc(line) {
-                diagnostic
-            } else {
-                continue;
-            };
-            if !self.diagnostics.contains(&diagnostic) {
-                self.diagnostics.push(diagnostic);
-            }
+            let said = parse_modpost(line).or_else(|| parse_gcc(line));
+            self.diagnostics
+                .extend(said.filter(|said| !self.diagnostics.contains(said)));
         }
         self.log
             .push_str(&finished.stderr.replace(&format!("{WORKSPACE}/"), ""));
         self.limit = self.limit.or(limit_of(finished));
-        named
     }
 
     fn limited(self, limit: Limit) -> Compiled {
@@ -203,8 +189,7 @@ impl Attempt {
             format!("the compiler was stopped: it reached its limit of {limit}"),
         ));
         Compiled {
-            outputs: BTreeMap::new(),
-            failed: self.failed.into_iter().chain(self.built.into_keys()).collect(),
+            output: None,
             diagnostics,
             log: self.log,
             limit: Some(limit),
@@ -212,22 +197,21 @@ impl Attempt {
         }
     }
 
-    /// Moves the outputs into the entry and writes the record.
+    /// Moves the output into the entry and writes the record.
     fn store(self, build: &Path, entry: &Path) -> io::Result<()> {
         let mut record = Record {
-            failed: self.failed,
+            output: None,
             diagnostics: self.diagnostics,
             log: self.log,
-            ..Record::default()
         };
-        for (name, file) in self.built {
+        if let Some(file) = self.built {
             let kept = file.rsplit('/').next().unwrap_or(&file).to_owned();
             let debug = with_debug_info(&build.join(&file));
             if debug.exists() {
                 fs::rename(debug, with_debug_info(&entry.join(&kept)))?;
             }
             fs::rename(build.join(&file), entry.join(&kept))?;
-            record.outputs.insert(name, kept);
+            record.output = Some(kept);
         }
         record.write(entry)
     }
@@ -235,7 +219,7 @@ impl Attempt {
 
 /// The limit that ended a tool, whichever way it shows: the watch from outside, or a signal to the compiler proper
 /// that its driver reports.
-fn limit_of(finished: &Finished) -> Option<Limit> {
+pub(super) fn limit_of(finished: &Finished) -> Option<Limit> {
     if let Outcome::LimitReached(limit) = finished.outcome {
         return Some(limit);
     }
@@ -253,16 +237,22 @@ fn limit_of(finished: &Finished) -> Option<Limit> {
             .find(|(sign, _)| line.contains(sign))
             .map(|(_, limit)| *limit)
     };
-    // Only the tools' own lines count: a student may write such words into an #error.
     finished
         .stderr
         .lines()
-        .filter(|line| {
-            ["gcc: ", "cc1: ", "cc1: ", "as: ", "make"]
-                .iter()
-                .any(|tool| line.starts_with(tool))
-        })
+        .filter(|line| is_of_a_tool(line))
         .find_map(sign)
+}
+
+/// Only the tools' own lines count: a student may write such words into an `#error`. Debian's kernels name the compiler
+/// `x86_64-linux-gnu-gcc-14`; a shell that reports a child killed by a signal writes the signal alone.
+fn is_of_a_tool(line: &str) -> bool {
+    let Some((tool, _)) = line.split_once(": ") else {
+        return !line.contains(':');
+    };
+    let tool = tool.strip_prefix("x86_64-linux-gnu-").unwrap_or(tool);
+    let tool = tool.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+    ["gcc", "cc1", "as", "ld"].contains(&tool) || tool.starts_with("make")
 }
 
 /// A name that is safe as a file name, a make target and a kernel module's name.
@@ -278,5 +268,28 @@ pub(super) fn check_name(name: &str) -> Result<(), CompileError> {
         Err(CompileError::BadName {
             name: name.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_believed_to_tools_only() {
+        for line in [
+            "gcc: fatal error: Killed signal terminated program cc1",
+            "x86_64-linux-gnu-gcc-14: fatal error: Killed signal terminated program cc1",
+            "make[2]: *** [x:1: a.o] File size limit exceeded",
+            "CPU time limit exceeded",
+        ] {
+            assert!(is_of_a_tool(line), "{line}");
+        }
+        for line in [
+            "src/a.c:1:2: error: #error gcc: CPU time limit exceeded",
+            "    1 | #error gcc: CPU time limit exceeded",
+        ] {
+            assert!(!is_of_a_tool(line), "{line}");
+        }
     }
 }

@@ -2,13 +2,17 @@
 //! Kbuild file is ours; nothing that a student wrote is run on this host.
 //!
 //! ```text
-//! SourceSet ─► compile_modules / compile_programs ─► Compiled { outputs, diagnostics, log }
-//!                                                        └─► symbolise(module, offsets) ─► file:line
+//! SourceSet ─► compile_module / compile_program ─► Compiled { output, diagnostics, log }
+//!                                                      └─► symbolise(module, offsets) ─► file:line
 //! ```
+//!
+//! Each module and program is compiled on its own, and kept under a key of what it can see. A module is made by the
+//! commands that the kernel's make would run ([`recipe`]), or by that make where they are not enough.
 //!
 //! Inside, the student's files lie at [`WORKSPACE`]; what leaves this module names them as the student does
 //! (`src/send_trace.c`).
 
+mod capture;
 mod compiled;
 mod compiler;
 mod diagnostic;
@@ -16,6 +20,7 @@ mod kernel_tree;
 mod modpost;
 mod modules;
 mod programs;
+mod recipe;
 mod sources;
 mod symbolise;
 

@@ -3,8 +3,8 @@
 
 use super::diagnostic::{Diagnostic, Severity, student_path};
 
-/// Reads one line of modpost's. The second value is the module that it is about, without `.ko`.
-pub(super) fn parse_modpost(line: &str) -> Option<(Diagnostic, Option<String>)> {
+/// Reads one line of modpost's.
+pub(super) fn parse_modpost(line: &str) -> Option<Diagnostic> {
     let (severity, text) = if let Some(text) = line.strip_prefix("ERROR: modpost: ") {
         (Severity::Error, text)
     } else if let Some(text) = line.strip_prefix("WARNING: modpost: ") {
@@ -12,22 +12,21 @@ pub(super) fn parse_modpost(line: &str) -> Option<(Diagnostic, Option<String>)> 
     } else {
         return None;
     };
-    let module = module_of(text);
     let message = explain(text).unwrap_or_else(|| text.to_owned());
-    let diagnostic = Diagnostic {
+    Some(Diagnostic {
         severity,
-        ..Diagnostic::error(module.as_ref().map(|module| format!("{module}.ko")), message)
-    };
-    Some((diagnostic, module))
+        ..Diagnostic::error(module_of(text), message)
+    })
 }
 
+/// The module that a line is about.
 fn module_of(text: &str) -> Option<String> {
     let word = text
         .split([' ', '[', ']', ':', ','])
         .find(|word| word.ends_with(".ko") || word.ends_with(".o"))?;
     let name = student_path(word).rsplit('/').next()?;
     let (stem, _) = name.rsplit_once('.')?;
-    Some(stem.to_owned())
+    Some(format!("{stem}.ko"))
 }
 
 fn explain(text: &str) -> Option<String> {
@@ -63,9 +62,9 @@ mod tests {
     use super::*;
 
     fn check(line: &str, severity: Severity, module: &str, part: &str) {
-        let (diagnostic, got) = parse_modpost(line).unwrap();
+        let diagnostic = parse_modpost(line).unwrap();
         assert_eq!(diagnostic.severity, severity, "{line}");
-        assert_eq!(got.as_deref(), Some(module), "{line}");
+        assert_eq!(diagnostic.file.as_deref(), Some(module), "{line}");
         assert!(diagnostic.message.contains(part), "{}", diagnostic.message);
     }
 
@@ -74,25 +73,25 @@ mod tests {
         check(
             "ERROR: modpost: \"kallsyms_lookup_name\" [/workspace/send_trace.ko] undefined!",
             Severity::Error,
-            "send_trace",
+            "send_trace.ko",
             "`kallsyms_lookup_name` is used but defined nowhere",
         );
         check(
             "ERROR: modpost: missing MODULE_LICENSE() in /workspace/recv_trace.o",
             Severity::Error,
-            "recv_trace",
+            "recv_trace.ko",
             "MODULE_LICENSE(\"GPL\")",
         );
         check(
             "ERROR: modpost: GPL-incompatible module send_trace.ko uses GPL-only symbol 'register_kprobe'",
             Severity::Error,
-            "send_trace",
+            "send_trace.ko",
             "`register_kprobe` is for modules under the GPL",
         );
         check(
             "WARNING: modpost: missing MODULE_DESCRIPTION() in send_trace.o",
             Severity::Warning,
-            "send_trace",
+            "send_trace.ko",
             "missing",
         );
     }

@@ -1,6 +1,6 @@
-//! Kernel modules: our Kbuild file, the kernel's make, and each module judged on its own.
+//! Kernel modules: each built on its own, by the commands of the kernel's make or by that make with a Kbuild file of ours.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -8,14 +8,15 @@ use fs_err as fs;
 use super::WORKSPACE;
 use super::compiled::Compiled;
 use super::compiler::{Attempt, CompileError, Compiler, check_name};
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::kernel_tree::KernelTree;
+use super::recipe::DECLINED;
 use super::sources::SourceSet;
-use crate::sandbox::{Limits, Sandbox};
+use crate::sandbox::{Outcome, Sandbox};
 use crate::supervise::Cancel;
 
 /// Changes when the same sources would give other modules.
-const RECIPE: &str = "modules/2";
+const RECIPE: &str = "modules/3";
 
 /// A module to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,115 +28,101 @@ pub struct ModuleSpec {
 }
 
 impl Compiler {
-    /// Compiles `modules` against `tree`. One that fails does not keep the others from being built. Takes about 2 s
-    /// for two modules on an idle machine, and nothing when the same was compiled before.
+    /// Compiles `module` against `tree`. Takes about a second of processor time, and nothing when the same was compiled
+    /// before.
     ///
     /// # Errors
     /// [`CompileError`] when nothing can be said about the sources; errors in them are in the result.
-    pub fn compile_modules(
+    pub fn compile_module(
         &self,
         tree: &KernelTree,
         sources: &SourceSet,
-        modules: &[ModuleSpec],
+        module: &ModuleSpec,
         cancel: &Cancel,
     ) -> Result<Compiled, CompileError> {
-        check(sources, modules)?;
-        let mut key = self.key(RECIPE, sources).input("kernel", &tree.kernel_id);
-        for module in modules {
-            key = key
-                .input("module", &module.name)
-                .input("sources", module.sources.join(" "));
-        }
-        self.cached(key.finish(), sources, cancel, |dir| {
-            self.build(tree, modules, dir, cancel)
+        check(sources, module)?;
+        let visible = sources.visible_to(&module.sources);
+        let key = self
+            .key(RECIPE, &visible)
+            .input("kernel", &tree.kernel_id)
+            .input("module", &module.name)
+            .input("sources", module.sources.join(" "));
+        self.cached(key.finish(), &visible, cancel, |dir| {
+            let sandbox = sandbox(&self.sandbox()?, tree, dir);
+            let mut attempt = match self.replay(tree, module, &sandbox, dir, cancel)? {
+                Some(attempt) => attempt,
+                None => self.make(module, &sandbox, dir, cancel)?,
+            };
+            say_something(&mut attempt);
+            Ok(attempt)
         })
     }
 
-    fn build(
+    /// Runs the commands that the kernel's make would; `None` when they are not known, or not all that `module` needs.
+    fn replay(
         &self,
         tree: &KernelTree,
-        modules: &[ModuleSpec],
+        module: &ModuleSpec,
+        sandbox: &Sandbox,
+        dir: &Path,
+        cancel: &Cancel,
+    ) -> Result<Option<Attempt>, CompileError> {
+        let Some(captured) = self.recipe(tree, cancel)? else {
+            return Ok(None);
+        };
+        captured
+            .prepare(module, dir)
+            .map_err(CompileError::io("prepare a build folder"))?;
+        let sandbox = with_env(sandbox.clone(), &captured.recipe.env);
+        self.run_script(&sandbox, &captured.recipe.script(module), module, cancel)
+    }
+
+    fn make(
+        &self,
+        module: &ModuleSpec,
+        sandbox: &Sandbox,
         dir: &Path,
         cancel: &Cancel,
     ) -> Result<Attempt, CompileError> {
-        let sandbox = sandbox(&self.sandbox()?, tree, dir);
-        let limits = self.limits();
-        let mut attempt = Attempt::default();
-        let mut left: Vec<&ModuleSpec> = modules.iter().collect();
-        // Every turn but the last loses at least one module.
-        while !left.is_empty() {
-            fs::write(dir.join("Kbuild"), kbuild(&left))
-                .map_err(CompileError::io("write the Kbuild file"))?;
-            let module_dir = format!("M={WORKSPACE}");
-            let make = [
-                "make",
-                "-s",
-                "-k",
-                "-j4",
-                "-C",
-                &tree.build_dir,
-                &module_dir,
-                "CONFIG_DEBUG_INFO_BTF_MODULES=",
-                "modules",
-            ];
-            let finished = self.run(&sandbox, &make, &limits, cancel)?;
-            let named: BTreeSet<String> = attempt.absorb(&finished).into_iter().collect();
-            if attempt.limit.is_some() {
-                break;
-            }
-            if finished.outcome.is_success() {
-                let files: Vec<String> = left.iter().map(|module| format!("{}.ko", module.name)).collect();
-                self.strip(&sandbox, &files, dir, &limits, cancel)?;
-                attempt
-                    .built
-                    .extend(left.iter().map(|module| module.name.clone()).zip(files));
-                left.clear();
-                break;
-            }
-            let failed = |module: &&ModuleSpec| named.contains(&module.name) || !object_exists(dir, module);
-            let lost: Vec<&ModuleSpec> = left.iter().copied().filter(|module| failed(module)).collect();
-            if lost.is_empty() {
-                // make failed for a reason that no module bears the mark of: none of them can be trusted.
-                break;
-            }
-            attempt
-                .failed
-                .extend(lost.iter().map(|module| module.name.clone()));
-            left.retain(|module| !lost.contains(module));
-        }
-        attempt
-            .failed
-            .extend(left.iter().map(|module| module.name.clone()));
-        say_something(&mut attempt);
-        Ok(attempt)
+        fs::write(dir.join("Kbuild"), kbuild(&[module]))
+            .map_err(CompileError::io("write the Kbuild file"))?;
+        let attempt = self.run_script(sandbox, &make(), module, cancel)?;
+        Ok(attempt.unwrap_or_default())
     }
 
-    /// Nine tenths of a small module are debug information. The guest has no use for it, and gets its files over an
-    /// emulated network; on this side it stays, to name the line of a crash.
-    fn strip(
+    /// Runs what makes the module, and parts it from its debug information: nine tenths of a small one. The guest has no
+    /// use for that, and gets its files over an emulated network; on this side it stays, to name the line of a crash.
+    /// `None` when the script declined.
+    fn run_script(
         &self,
         sandbox: &Sandbox,
-        files: &[String],
-        dir: &Path,
-        limits: &Limits,
+        script: &str,
+        module: &ModuleSpec,
         cancel: &Cancel,
-    ) -> Result<(), CompileError> {
-        for file in files {
-            let file = dir.join(file);
-            fs::copy(&file, with_debug_info(&file)).map_err(CompileError::io("keep debug information"))?;
+    ) -> Result<Option<Attempt>, CompileError> {
+        let ko = format!("{}.ko", module.name);
+        let script = format!(
+            "{script}cd {WORKSPACE} && mv {ko} {ko}.debug && strip --strip-debug -o {ko} {ko}.debug || exit {NOT_STRIPPED}\n"
+        );
+        let finished = self.run(sandbox, &["sh", "-c", &script], &self.limits(), cancel)?;
+        match finished.outcome {
+            Outcome::Exited(DECLINED) => return Ok(None),
+            Outcome::Exited(NOT_STRIPPED) => {
+                return Err(CompileError::NotStripped {
+                    log: finished.stderr.trim().to_owned(),
+                });
+            }
+            _ => {}
         }
-        let argv = ["strip", "--strip-debug"].into_iter();
-        let argv: Vec<&str> = argv.chain(files.iter().map(String::as_str)).collect();
-        let finished = self.run(sandbox, &argv, limits, cancel)?;
-        if finished.outcome.is_success() {
-            Ok(())
-        } else {
-            Err(CompileError::NotStripped {
-                log: finished.stderr.trim().to_owned(),
-            })
-        }
+        let mut attempt = Attempt::default();
+        attempt.absorb(&finished);
+        attempt.built = finished.outcome.is_success().then_some(ko);
+        Ok(Some(attempt))
     }
 }
+
+/// Status of the script when the module is made, but strip does not take it.
+const NOT_STRIPPED: i32 = 76;
 
 /// Where the unstripped twin of a module lies.
 pub(super) fn with_debug_info(ko: &Path) -> PathBuf {
@@ -148,7 +135,7 @@ fn say_something(attempt: &mut Attempt) {
         .diagnostics
         .iter()
         .any(|diagnostic| diagnostic.severity == Severity::Error);
-    if attempt.failed.is_empty() || has_error || attempt.limit.is_some() {
+    if attempt.built.is_some() || has_error || attempt.limit.is_some() {
         return;
     }
     let last = attempt
@@ -157,21 +144,17 @@ fn say_something(attempt: &mut Attempt) {
         .rev()
         .find(|line| !line.trim().is_empty() && !line.starts_with("make"));
     let message = last.unwrap_or("the module could not be built").to_owned();
-    attempt
-        .diagnostics
-        .push(super::diagnostic::Diagnostic::error(None, message));
+    attempt.diagnostics.push(Diagnostic::error(None, message));
 }
 
-fn check(sources: &SourceSet, modules: &[ModuleSpec]) -> Result<(), CompileError> {
-    for module in modules {
-        check_name(&module.name)?;
-        for path in &module.sources {
-            if !sources.contains(path) || !path.ends_with(".c") {
-                return Err(CompileError::NoSource {
-                    name: module.name.clone(),
-                    path: path.clone(),
-                });
-            }
+fn check(sources: &SourceSet, module: &ModuleSpec) -> Result<(), CompileError> {
+    check_name(&module.name)?;
+    for path in &module.sources {
+        if !sources.contains(path) || !path.ends_with(".c") {
+            return Err(CompileError::NoSource {
+                name: module.name.clone(),
+                path: path.clone(),
+            });
         }
     }
     Ok(())
@@ -179,7 +162,7 @@ fn check(sources: &SourceSet, modules: &[ModuleSpec]) -> Result<(), CompileError
 
 /// `-g` is there even when the kernel itself has no debug information: a crash is to be shown with its line.
 /// `__FILE__` (in warnings of the running kernel) names the file as the student does.
-fn kbuild(modules: &[&ModuleSpec]) -> String {
+pub(super) fn kbuild(modules: &[&ModuleSpec]) -> String {
     let mut text = format!("ccflags-y := -g -fdiagnostics-color=never -fmacro-prefix-map={WORKSPACE}/=\n");
     for module in modules {
         let name = &module.name;
@@ -189,31 +172,32 @@ fn kbuild(modules: &[&ModuleSpec]) -> String {
     text
 }
 
-fn object_of(source: &str) -> String {
+pub(super) fn object_of(source: &str) -> String {
     format!("{}.o", source.strip_suffix(".c").unwrap_or(source))
 }
 
-fn object_exists(dir: &Path, module: &ModuleSpec) -> bool {
-    module
-        .sources
-        .iter()
-        .all(|path| dir.join(object_of(path)).exists())
+/// The script of a build by the kernel's own make.
+pub(super) fn make() -> String {
+    format!("make -s -k -j4 M={WORKSPACE} CONFIG_DEBUG_INFO_BTF_MODULES= modules || exit 1\n")
 }
 
-fn sandbox(base: &Sandbox, tree: &KernelTree, dir: &Path) -> Sandbox {
-    let mut sandbox = base
+/// A sandbox on the tree with `dir` as the workspace, in the folder where the tree's make and its commands are run.
+pub(super) fn sandbox(base: &Sandbox, tree: &KernelTree, dir: &Path) -> Sandbox {
+    let sandbox = base
         .clone()
         .read_only(&tree.host, &tree.mount)
         .writable(dir, WORKSPACE)
-        .workdir(WORKSPACE)
+        .workdir(&tree.build_dir)
         // Kbuild would otherwise write the time, the user and the host into what it makes.
         .env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970")
         .env("KBUILD_BUILD_USER", "labctl")
         .env("KBUILD_BUILD_HOST", "labctl");
-    for (name, value) in &tree.env {
-        sandbox = sandbox.env(name, value);
-    }
-    sandbox
+    with_env(sandbox, &tree.env)
+}
+
+pub(super) fn with_env(sandbox: Sandbox, env: &BTreeMap<String, String>) -> Sandbox {
+    env.iter()
+        .fold(sandbox, |sandbox, (name, value)| sandbox.env(name, value))
 }
 
 #[cfg(test)]
@@ -243,17 +227,17 @@ mod tests {
     fn names_and_sources_are_checked() {
         let mut sources = SourceSet::default();
         sources.insert("src/a.c", "").unwrap();
-        assert!(check(&sources, &[module("a", "src/a.c")]).is_ok());
+        assert!(check(&sources, &module("a", "src/a.c")).is_ok());
         assert!(matches!(
-            check(&sources, &[module("a", "src/b.c")]),
+            check(&sources, &module("a", "src/b.c")),
             Err(CompileError::NoSource { .. })
         ));
         assert!(matches!(
-            check(&sources, &[module("a b", "src/a.c")]),
+            check(&sources, &module("a b", "src/a.c")),
             Err(CompileError::BadName { .. })
         ));
         assert!(matches!(
-            check(&sources, &[module("../x", "src/a.c")]),
+            check(&sources, &module("../x", "src/a.c")),
             Err(CompileError::BadName { .. })
         ));
     }

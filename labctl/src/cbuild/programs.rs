@@ -11,8 +11,8 @@ use super::sources::SourceSet;
 use crate::supervise::Cancel;
 
 /// Changes when the same sources would give other programs.
-const RECIPE: &str = "programs/1";
-/// Folder of the outputs, which no source can be in: sources are not allowed a leading dot.
+const RECIPE: &str = "programs/2";
+/// The output's folder, which no source can be in: sources are not allowed a leading dot.
 const OUT: &str = ".out";
 
 /// A program to build.
@@ -26,66 +26,58 @@ pub struct ProgramSpec {
 }
 
 impl Compiler {
-    /// Compiles and links each of `programs`; one that fails does not keep the others from being built.
+    /// Compiles and links `program`.
     ///
     /// # Errors
-    /// As [`Compiler::compile_modules`].
-    pub fn compile_programs(
+    /// As [`Compiler::compile_module`].
+    pub fn compile_program(
         &self,
         sources: &SourceSet,
-        programs: &[ProgramSpec],
+        program: &ProgramSpec,
         cancel: &Cancel,
     ) -> Result<Compiled, CompileError> {
-        let mut key = self.key(RECIPE, sources);
-        for program in programs {
-            check_name(&program.name)?;
-            if let Some(path) = program.sources.iter().find(|path| !sources.contains(path)) {
-                return Err(CompileError::NoSource {
-                    name: program.name.clone(),
-                    path: path.clone(),
-                });
-            }
-            key = key
-                .input("program", &program.name)
-                .input("sources", program.sources.join(" "))
-                .input("flags", program.flags.join(" "));
+        check_name(&program.name)?;
+        if let Some(path) = program.sources.iter().find(|path| !sources.contains(path)) {
+            return Err(CompileError::NoSource {
+                name: program.name.clone(),
+                path: path.clone(),
+            });
         }
-        self.cached(key.finish(), sources, cancel, |dir| {
-            self.link(programs, dir, cancel)
+        let visible = sources.visible_to(&program.sources);
+        let key = self
+            .key(RECIPE, &visible)
+            .input("program", &program.name)
+            .input("sources", program.sources.join(" "))
+            .input("flags", program.flags.join(" "));
+        self.cached(key.finish(), &visible, cancel, |dir| {
+            self.link(program, dir, cancel)
         })
     }
 
-    fn link(&self, programs: &[ProgramSpec], dir: &Path, cancel: &Cancel) -> Result<Attempt, CompileError> {
+    fn link(&self, program: &ProgramSpec, dir: &Path, cancel: &Cancel) -> Result<Attempt, CompileError> {
         fs::create_dir(dir.join(OUT)).map_err(CompileError::io("make the output folder"))?;
         let sandbox = self.sandbox()?.writable(dir, WORKSPACE).workdir(WORKSPACE);
-        let limits = self.limits();
+        let output = format!("{OUT}/{}", program.name);
+        let mut argv = vec![
+            "gcc",
+            "-std=gnu11",
+            "-O2",
+            "-g",
+            "-Wall",
+            "-static",
+            "-fdiagnostics-color=never",
+            "-o",
+            &output,
+        ];
+        argv.extend(program.flags.iter().map(String::as_str));
+        argv.extend(program.sources.iter().map(String::as_str));
+        let finished = self.run(&sandbox, &argv, &self.limits(), cancel)?;
         let mut attempt = Attempt::default();
-        for program in programs {
-            let output = format!("{OUT}/{}", program.name);
-            let mut argv = vec![
-                "gcc",
-                "-std=gnu11",
-                "-O2",
-                "-g",
-                "-Wall",
-                "-static",
-                "-fdiagnostics-color=never",
-                "-o",
-                &output,
-            ];
-            argv.extend(program.flags.iter().map(String::as_str));
-            argv.extend(program.sources.iter().map(String::as_str));
-            let finished = self.run(&sandbox, &argv, &limits, cancel)?;
-            attempt.absorb(&finished);
-            if finished.outcome.is_success() {
-                attempt.built.insert(program.name.clone(), output);
-            } else {
-                attempt.failed.insert(program.name.clone());
-                attempt.diagnostics.extend(linker_errors(&finished.stderr));
-            }
-            if attempt.limit.is_some() {
-                break;
-            }
+        attempt.absorb(&finished);
+        if finished.outcome.is_success() {
+            attempt.built = Some(output);
+        } else {
+            attempt.diagnostics.extend(linker_errors(&finished.stderr));
         }
         Ok(attempt)
     }

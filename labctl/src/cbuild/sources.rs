@@ -84,10 +84,9 @@ impl SourceSet {
         let bad = || SourceError::BadPath {
             path: path.to_owned(),
         };
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '+');
         let parsed = TreePath::parse(path).map_err(|_| bad())?;
         // Spaces, `$`, `:` and `#` mean something to make.
-        if !path.chars().all(plain) {
+        if !path.bytes().all(is_plain) {
             return Err(bad());
         }
         self.files.insert(parsed, contents.into());
@@ -104,6 +103,31 @@ impl SourceSet {
         TreePath::parse(path).is_ok_and(|path| self.files.contains_key(&path))
     }
 
+    /// The files that compiling `own` may read: these, everything that is not a `.c` file, and each `.c` file whose name
+    /// is mentioned in one that may be read (`#include "common.c"`).
+    pub(super) fn visible_to(&self, own: &[String]) -> Self {
+        let mut unread: Vec<&TreePath> = Vec::new();
+        let mut named: BTreeMap<&[u8], Vec<&TreePath>> = BTreeMap::new();
+        for path in self.files.keys() {
+            let name = path.as_str().rsplit('/').next().unwrap_or_default();
+            if !name.ends_with(".c") || own.iter().any(|own| own == path.as_str()) {
+                unread.push(path);
+            } else {
+                named.entry(name.as_bytes()).or_default().push(path);
+            }
+        }
+        let mut visible = Self::default();
+        while let Some(path) = unread.pop() {
+            let bytes = &self.files[path];
+            // Each file is read once and each name found once, however often they mention each other.
+            for word in bytes.split(|byte| !is_plain(*byte) || *byte == b'/') {
+                unread.extend(named.remove(word).unwrap_or_default());
+            }
+            visible.files.insert(path.clone(), bytes.clone());
+        }
+        visible
+    }
+
     /// Writes every file below `dir`.
     pub(super) fn write_below(&self, dir: &Path) -> io::Result<()> {
         for (path, bytes) in self.iter() {
@@ -115,6 +139,11 @@ impl SourceSet {
         }
         Ok(())
     }
+}
+
+/// What a path may consist of.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-./+".contains(&byte)
 }
 
 fn read_plain_file(host: &Path, path: &str) -> Result<Vec<u8>, SourceError> {
@@ -180,6 +209,74 @@ mod tests {
             );
         }
         set.insert("src/send_trace.c", "").unwrap();
+    }
+
+    fn set(files: &[(&str, &str)]) -> SourceSet {
+        let mut set = SourceSet::default();
+        for (path, text) in files {
+            set.insert(path, *text).unwrap();
+        }
+        set
+    }
+
+    #[test]
+    fn a_c_file_is_visible_where_it_is_mentioned() {
+        let set = set(&[
+            ("src/a.c", "#include \"shared.h\"\n"),
+            ("src/b.c", ""),
+            ("src/c.c", "#include <./d.c>\n"),
+            ("src/ab.c", ""),
+            ("src/d.c", "/* c.c */"),
+            ("src/shared.h", "#include \"c.c\"\n"),
+        ]);
+        let visible = |own: &str| {
+            let visible = set.visible_to(&[own.to_owned()]);
+            visible
+                .iter()
+                .map(|(path, _)| path.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            visible("src/a.c"),
+            ["src/a.c", "src/c.c", "src/d.c", "src/shared.h"]
+        );
+        assert_eq!(
+            visible("src/b.c"),
+            ["src/b.c", "src/c.c", "src/d.c", "src/shared.h"]
+        );
+    }
+
+    proptest::proptest! {
+        /// Files `a.c` … `f.c`, each including some of the others.
+        #[test]
+        fn an_invisible_file_changes_nothing(
+            includes in proptest::collection::vec(proptest::collection::vec(0..6_usize, 0..3), 6),
+            changed in 1..6_usize,
+        ) {
+            let name = |file: usize| format!("src/{}.c", char::from(b"abcdef"[file]));
+            let text = |files: &[usize]| -> String {
+                files.iter().map(|file| format!("#include \"../{}\"\n", name(*file))).collect()
+            };
+            let mut set = SourceSet::default();
+            for (file, includes) in includes.iter().enumerate() {
+                set.insert(&name(file), text(includes)).unwrap();
+            }
+            let own = [name(0)];
+            let before = set.visible_to(&own);
+            // What the preprocessor reaches, found another way.
+            let mut reached = vec![0];
+            for _ in 0..6 {
+                reached.extend(reached.clone().iter().flat_map(|file| &includes[*file]));
+                reached.sort_unstable();
+                reached.dedup();
+            }
+            for file in 0..6 {
+                proptest::prop_assert_eq!(before.contains(&name(file)), reached.contains(&file));
+            }
+            set.insert(&name(changed), text(&[0, 1, 2, 3, 4, 5])).unwrap();
+            let after = set.visible_to(&own);
+            proptest::prop_assert_eq!(before == after, !reached.contains(&changed) || includes[changed] == [0, 1, 2, 3, 4, 5]);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use crate::cbuild::{self, CompileError, Compiled, Compiler, KernelTree, ModuleSpec, ProgramSpec, SourceSet};
 use crate::grade::evidence::{BuildOutcome, BuildRecord, Diagnostic, Severity};
@@ -28,83 +30,86 @@ pub fn build(
     sources: &SourceSet,
     cancel: &Cancel,
 ) -> Result<Built, CompileError> {
-    let mut built = Built::default();
-    let mut present: Vec<&Artefact> = Vec::new();
-    for artefact in &exercise.build {
-        match artefact.sources.iter().find(|path| !sources.contains(path)) {
-            Some(path) => {
-                let record = BuildRecord {
-                    outcome: BuildOutcome::Missing(path.clone()),
-                    diagnostics: Vec::new(),
-                    log: String::new(),
-                };
-                built.records.insert(artefact.name.clone(), record);
-            }
-            None => present.push(artefact),
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(artefact) = exercise.build.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((artefact, compile(compiler, tree, artefact, sources, cancel)?));
         }
-    }
-    let modules: Vec<_> = present
-        .iter()
-        .filter(|artefact| artefact.kind == ArtefactKind::Module)
-        .map(|artefact| ModuleSpec {
-            name: artefact.name.clone(),
-            sources: artefact.sources.clone(),
-        })
-        .collect();
-    let programs: Vec<_> = present
-        .iter()
-        .filter(|artefact| artefact.kind == ArtefactKind::Program)
-        .map(|artefact| ProgramSpec {
-            name: artefact.name.clone(),
-            sources: artefact.sources.clone(),
-            flags: Vec::new(),
-        })
-        .collect();
-    // Two compilers at once keep two cores busy; each is mostly one process at a time.
-    let (modules, programs) = std::thread::scope(|scope| {
-        let modules = scope.spawn(|| {
-            (!modules.is_empty()).then(|| compiler.compile_modules(tree, sources, &modules, cancel))
-        });
-        let programs = (!programs.is_empty()).then(|| compiler.compile_programs(sources, &programs, cancel));
-        (
-            modules
+        Ok::<_, CompileError>(done)
+    };
+    // Each compilation is one process at a time, mostly.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores.min(exercise.build.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let join = |worker: ScopedJoinHandle<'_, _>| {
+            worker
                 .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            programs,
-        )
-    });
-    for (kind, compiled) in [(ArtefactKind::Module, modules), (ArtefactKind::Program, programs)] {
-        let Some(compiled) = compiled.transpose()? else {
-            continue;
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        for artefact in present.iter().filter(|artefact| artefact.kind == kind) {
-            built
-                .records
-                .insert(artefact.name.clone(), record(artefact, &compiled));
-        }
-        built.files.extend(compiled.outputs);
+        workers.into_iter().map(join).collect::<Result<_, _>>()
+    })?;
+    let mut built = Built::default();
+    for (artefact, (record, file)) in done.into_iter().flatten() {
+        built.records.insert(artefact.name.clone(), record);
+        built.files.extend(file.map(|file| (artefact.name.clone(), file)));
     }
     Ok(built)
 }
 
-fn record(artefact: &Artefact, compiled: &Compiled) -> BuildRecord {
-    let exists = compiled.outputs.contains_key(&artefact.name);
+fn compile(
+    compiler: &Compiler,
+    tree: &KernelTree,
+    artefact: &Artefact,
+    sources: &SourceSet,
+    cancel: &Cancel,
+) -> Result<(BuildRecord, Option<PathBuf>), CompileError> {
+    if let Some(path) = artefact.sources.iter().find(|path| !sources.contains(path)) {
+        let record = BuildRecord {
+            outcome: BuildOutcome::Missing(path.clone()),
+            diagnostics: Vec::new(),
+            log: String::new(),
+        };
+        return Ok((record, None));
+    }
+    let compiled = match artefact.kind {
+        ArtefactKind::Module => {
+            let module = ModuleSpec {
+                name: artefact.name.clone(),
+                sources: artefact.sources.clone(),
+            };
+            compiler.compile_module(tree, sources, &module, cancel)?
+        }
+        ArtefactKind::Program => {
+            let program = ProgramSpec {
+                name: artefact.name.clone(),
+                sources: artefact.sources.clone(),
+                flags: Vec::new(),
+            };
+            compiler.compile_program(sources, &program, cancel)?
+        }
+    };
+    Ok((record(&compiled), compiled.output))
+}
+
+fn record(compiled: &Compiled) -> BuildRecord {
     let outcome = match compiled.limit {
-        _ if exists => BuildOutcome::Ok,
+        _ if compiled.is_success() => BuildOutcome::Ok,
         Some(limit) => BuildOutcome::Limit(format!("it exceeded the limit of {limit}")),
         None => BuildOutcome::Failed,
     };
-    let about_it = |found: &&cbuild::Diagnostic| match &found.file {
-        Some(file) if file.starts_with("src/") => artefact.sources.contains(file) || file.ends_with(".h"),
-        // About a kernel header, or about no file: part of whatever failed.
-        _ => !exists,
+    // What is said of the kernel's headers, or of no file, matters only when there is nothing to run.
+    let matters = |found: &&cbuild::Diagnostic| {
+        !compiled.is_success() || found.file.as_ref().is_some_and(|file| file.starts_with("src/"))
     };
     BuildRecord {
         outcome,
         diagnostics: compiled
             .diagnostics
             .iter()
-            .filter(about_it)
+            .filter(matters)
             .map(diagnostic)
             .collect(),
         log: compiled.log.clone(),

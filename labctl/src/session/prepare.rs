@@ -334,36 +334,40 @@ impl Preparation {
         compiler: &Compiler,
         names: &[String],
     ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
-        let mut sources = SourceSet::default();
-        let mut modules = Vec::new();
-        for name in names {
-            if let Some(bytes) = embedded::kmod_source(&format!("{name}.c")) {
-                // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
-                let file = format!("kmod/{name}.c");
-                sources.insert(&file, bytes)?;
-                modules.push(ModuleSpec {
-                    name: name.clone(),
-                    sources: vec![file],
-                });
-            }
-        }
         self.events
             .started(Stage::Build, "labctl's own kernel modules".to_owned());
-        let compiled = compiler.compile_modules(&kernel.tree, &sources, &modules, &self.cancel)?;
+        let mut paths = std::collections::BTreeMap::new();
+        let mut stored = true;
+        for name in names {
+            let Some(bytes) = embedded::kmod_source(&format!("{name}.c")) else {
+                continue;
+            };
+            // Not beside the Kbuild file: the object of a module and that of its one source would have one name.
+            let file = format!("kmod/{name}.c");
+            let mut sources = SourceSet::default();
+            sources.insert(&file, bytes)?;
+            let module = ModuleSpec {
+                name: name.clone(),
+                sources: vec![file],
+            };
+            let compiled = compiler.compile_module(&kernel.tree, &sources, &module, &self.cancel)?;
+            stored &= compiled.cached;
+            let Some(path) = compiled.output else {
+                return Err(PrepareError::OwnModule {
+                    name: name.clone(),
+                    log: compiled.log,
+                });
+            };
+            paths.insert(name.clone(), path);
+        }
         self.events.finished(
             Stage::Build,
             format!(
                 "labctl's own kernel modules{}",
-                if compiled.cached { " (stored)" } else { "" }
+                if stored { " (stored)" } else { "" }
             ),
         );
-        match compiled.failed.first() {
-            Some(name) => Err(PrepareError::OwnModule {
-                name: name.clone(),
-                log: compiled.log,
-            }),
-            None => Ok(compiled.outputs),
-        }
+        Ok(paths)
     }
 
     /// labctl's own programs for the guest, as files of the store.
