@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use crate::sandbox::Limit;
 
 /// What became of the sources. A failed compilation is a result, not an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compiled {
     /// Name of a module or program -> its file, for those that could be built.
     pub outputs: BTreeMap<String, PathBuf>,
@@ -29,6 +29,21 @@ pub struct Compiled {
 impl Compiled {
     pub fn is_success(&self) -> bool {
         self.failed.is_empty() && self.limit.is_none()
+    }
+
+    /// Both results as one.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.outputs.extend(other.outputs);
+        self.failed.extend(other.failed);
+        for diagnostic in other.diagnostics {
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+        self.log.push_str(&other.log);
+        self.limit = self.limit.or(other.limit);
+        self.cached &= other.cached;
+        self
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {

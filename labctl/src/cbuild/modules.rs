@@ -40,6 +40,8 @@ impl Compiler {
         cancel: &Cancel,
     ) -> Result<Compiled, CompileError> {
         check(sources, modules)?;
+        let paths = modules.iter().flat_map(|module| &module.sources);
+        let sources = &sources.seen_by(paths.map(String::as_str));
         let mut key = self.key(RECIPE, sources).input("kernel", &tree.kernel_id);
         for module in modules {
             key = key

@@ -8,6 +8,7 @@ use super::WORKSPACE;
 use super::compiled::Compiled;
 use super::compiler::{Attempt, CompileError, Compiler, check_name};
 use super::sources::SourceSet;
+use crate::sandbox::Limits;
 use crate::supervise::Cancel;
 
 /// Changes when the same sources would give other programs.
@@ -36,7 +37,6 @@ impl Compiler {
         programs: &[ProgramSpec],
         cancel: &Cancel,
     ) -> Result<Compiled, CompileError> {
-        let mut key = self.key(RECIPE, sources);
         for program in programs {
             check_name(&program.name)?;
             if let Some(path) = program.sources.iter().find(|path| !sources.contains(path)) {
@@ -45,20 +45,52 @@ impl Compiler {
                     path: path.clone(),
                 });
             }
-            key = key
-                .input("program", &program.name)
-                .input("sources", program.sources.join(" "))
-                .input("flags", program.flags.join(" "));
         }
+        // All of them within one compilation's time.
+        let limits = self.limits();
+        let mut all: Option<Compiled> = None;
+        for program in programs {
+            let one = self.compile_program(sources, program, &limits, cancel)?;
+            let is_limited = one.limit.is_some();
+            all = Some(match all {
+                None => one,
+                Some(before) => before.and(one),
+            });
+            if is_limited {
+                break;
+            }
+        }
+        Ok(all.unwrap_or_default())
+    }
+
+    /// Each by itself: who changes one program does not wait for the others.
+    fn compile_program(
+        &self,
+        sources: &SourceSet,
+        program: &ProgramSpec,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Compiled, CompileError> {
+        let sources = &sources.seen_by(program.sources.iter().map(String::as_str));
+        let key = self
+            .key(RECIPE, sources)
+            .input("program", &program.name)
+            .input("sources", program.sources.join(" "))
+            .input("flags", program.flags.join(" "));
         self.cached(key.finish(), sources, cancel, |dir| {
-            self.link(programs, dir, cancel)
+            self.link(std::slice::from_ref(program), dir, limits, cancel)
         })
     }
 
-    fn link(&self, programs: &[ProgramSpec], dir: &Path, cancel: &Cancel) -> Result<Attempt, CompileError> {
+    fn link(
+        &self,
+        programs: &[ProgramSpec],
+        dir: &Path,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Attempt, CompileError> {
         fs::create_dir(dir.join(OUT)).map_err(CompileError::io("make the output folder"))?;
         let sandbox = self.sandbox()?.writable(dir, WORKSPACE).workdir(WORKSPACE);
-        let limits = self.limits();
         let mut attempt = Attempt::default();
         for program in programs {
             let output = format!("{OUT}/{}", program.name);
@@ -75,7 +107,7 @@ impl Compiler {
             ];
             argv.extend(program.flags.iter().map(String::as_str));
             argv.extend(program.sources.iter().map(String::as_str));
-            let finished = self.run(&sandbox, &argv, &limits, cancel)?;
+            let finished = self.run(&sandbox, &argv, limits, cancel)?;
             attempt.absorb(&finished);
             if finished.outcome.is_success() {
                 attempt.built.insert(program.name.clone(), output);

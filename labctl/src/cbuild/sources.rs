@@ -104,6 +104,21 @@ impl SourceSet {
         TreePath::parse(path).is_ok_and(|path| self.files.contains_key(&path))
     }
 
+    /// What compiling `paths` can see: themselves, and all headers. Another student's mistake in a file that is not
+    /// compiled, or an edit of it, then changes nothing. Where a file reaches for more than headers, it is everything.
+    #[must_use]
+    pub fn seen_by<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        let named: Vec<&str> = paths.into_iter().collect();
+        let is_seen = |path: &TreePath| !path.as_str().ends_with(".c") || named.contains(&path.as_str());
+        let mut seen = self.clone();
+        seen.files.retain(|path, _| is_seen(path));
+        if seen.files.values().any(|bytes| reaches_further(bytes)) {
+            self.clone()
+        } else {
+            seen
+        }
+    }
+
     /// Writes every file below `dir`.
     pub(super) fn write_below(&self, dir: &Path) -> io::Result<()> {
         for (path, bytes) in self.iter() {
@@ -115,6 +130,18 @@ impl SourceSet {
         }
         Ok(())
     }
+}
+
+/// Whether a source may take in another file than a header: `#include "other.c"`, a name that a macro makes, `.incbin`.
+/// It may say so of one that does not; that costs time, and nothing else.
+fn reaches_further(source: &[u8]) -> bool {
+    const SIGNS: [&str; 6] = [".c\"", ".c>", "incbin", "embed", "has_include", "##"];
+    let text = String::from_utf8_lossy(source).replace("\\\n", "");
+    let after_include = || {
+        text.match_indices("include")
+            .map(|(at, word)| text[at + word.len()..].trim_start_matches("_next").trim_start())
+    };
+    SIGNS.iter().any(|sign| text.contains(sign)) || after_include().any(|rest| !rest.starts_with(['<', '"']))
 }
 
 fn read_plain_file(host: &Path, path: &str) -> Result<Vec<u8>, SourceError> {
@@ -180,6 +207,27 @@ mod tests {
             );
         }
         set.insert("src/send_trace.c", "").unwrap();
+    }
+
+    #[test]
+    fn only_what_is_compiled_is_seen() {
+        let seen = |a: &str| -> Vec<String> {
+            let mut set = SourceSet::default();
+            set.insert("src/a.c", a).unwrap();
+            set.insert("src/b.c", "int b;\n").unwrap();
+            set.insert("src/b.h", "extern int b;\n").unwrap();
+            let seen = set.seen_by(["src/a.c"]);
+            seen.iter().map(|(path, _)| path.to_owned()).collect()
+        };
+        assert_eq!(seen("#include \"b.h\"\n# include <linux/module.h>\n"), ["src/a.c", "src/b.h"]);
+        for reaching in [
+            "#include \"b.c\"",
+            "#define B \"b\" \".h\"\n#include B",
+            "#inc\\\nlude FILE",
+            "asm(\".incbin \\\"src/b.c\\\"\");",
+        ] {
+            assert_eq!(seen(reaching).len(), 3, "{reaching}");
+        }
     }
 
     #[test]
