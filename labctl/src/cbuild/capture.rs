@@ -95,6 +95,7 @@ impl Compiler {
         let id = InputHasher::new(RECIPE)
             .input("toolchain", self.toolchain.id().to_string())
             .input("kernel", &tree.kernel_id)
+            .input("kbuild", kbuild(&[&probe().spec]))
             .finish()
             .to_string();
         let warn = |reason: &str| {
@@ -148,7 +149,7 @@ impl Compiler {
         cancel: &Cancel,
     ) -> Result<Result<ModuleRecipe, String>, Stop> {
         let io = CompileError::io;
-        let probe = module(PROBE, &[(&format!("src/{PROBE_SOURCE}.c"), PROBE_C)]);
+        let probe = probe();
         let twin = module(TWIN, &[("src/labctl-main.c", TWIN_C), ("part.c", TWIN_PART_C)]);
 
         let made = tempfile::tempdir_in(staging).map_err(io("make a build folder"))?;
@@ -233,6 +234,10 @@ fn module(name: &str, files: &[(&str, &'static str)]) -> Own {
         },
         files,
     }
+}
+
+fn probe() -> Own {
+    module(PROBE, &[(&format!("src/{PROBE_SOURCE}.c"), PROBE_C)])
 }
 
 impl Own {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Each module and program is compiled on its own, and kept under a key of what it can see. A module is made by the
-//! commands that the kernel's make would run ([`recipe`]), or by that make where they are not enough.
+//! commands that the kernel's make would run (its recipe), or by that make where they are not enough.
 //!
 //! Inside, the student's files lie at [`WORKSPACE`]; what leaves this module names them as the student does
 //! (`src/send_trace.c`).

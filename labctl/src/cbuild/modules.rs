@@ -28,8 +28,8 @@ pub struct ModuleSpec {
 }
 
 impl Compiler {
-    /// Compiles `module` against `tree`. Takes about a second of processor time, and nothing when the same was compiled
-    /// before.
+    /// Compiles `module` against `tree`: it can use what the kernel exports, but nothing of another module. Takes about
+    /// a second of processor time, and nothing when the same was compiled before.
     ///
     /// # Errors
     /// [`CompileError`] when nothing can be said about the sources; errors in them are in the result.

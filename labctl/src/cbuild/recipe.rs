@@ -242,9 +242,9 @@ mod tests {
             for part in [
                 " -Wp,-MMD,/workspace/src/.send-it.o.d ",
                 " -DKBUILD_BASENAME='\\''\"send_it\"'\\'' -DKBUILD_MODNAME='\\''\"send_trace\"'\\'' ",
-                " -c -o /workspace/src/send-it.o /workspace/src/send-it.c ",
+                " -c -o /workspace/src/send-it.o /workspace/src/send-it.c",
                 "fixdep /workspace/src/.send-it.o.d /workspace/src/send-it.o ",
-                " -c -o /workspace/part.o /workspace/part.c ",
+                " -c -o /workspace/part.o /workspace/part.c",
                 " -o /workspace/send_trace.o @/workspace/send_trace.mod",
                 "/workspace/send_trace.o /workspace/send_trace.mod.o /workspace/.module-common.o",
             ] {
