@@ -219,7 +219,10 @@ mod tests {
             let seen = set.seen_by(["src/a.c"]);
             seen.iter().map(|(path, _)| path.to_owned()).collect()
         };
-        assert_eq!(seen("#include \"b.h\"\n# include <linux/module.h>\n"), ["src/a.c", "src/b.h"]);
+        assert_eq!(
+            seen("#include \"b.h\"\n# include <linux/module.h>\n"),
+            ["src/a.c", "src/b.h"]
+        );
         for reaching in [
             "#include \"b.c\"",
             "#define B \"b\" \".h\"\n#include B",

@@ -237,8 +237,12 @@ fn tar_bomb() -> Vec<u8> {
     header.set_size(256 << 20);
     header.set_mode(0o644);
     header.set_cksum();
-    tar.append_data(&mut header, "video.bin", std::io::repeat(0))
-        .unwrap();
+    tar.append_data(
+        &mut header,
+        "video.bin",
+        std::io::Read::take(std::io::repeat(0), 256 << 20),
+    )
+    .unwrap();
     tar.into_inner().unwrap().finish().unwrap()
 }
 
