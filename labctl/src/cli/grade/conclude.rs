@@ -18,7 +18,6 @@ use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
 use crate::grade::verdict::Verdict;
-use crate::grade::verdict::Verdict;
 use crate::report;
 use crate::similar::Pair;
 use crate::spec::exercise::Exercise;
