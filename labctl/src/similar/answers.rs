@@ -57,7 +57,7 @@ impl<'a> Index<'a> {
             let often = self.given.get(&(ours.check.as_str(), ours.value.as_str()));
             let is_common = often.is_some_and(|often| *often > self.common_above);
             // Right for both: the question did not depend on the numbers.
-            if !(ours.right && theirs.right) && !is_common && is_telling(&ours.value) {
+            if is_telling(&ours.value) && !(is_common || ours.right && theirs.right) {
                 shared.push(SharedAnswer {
                     check: ours.check.clone(),
                     value: ours.value.clone(),

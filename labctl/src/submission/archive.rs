@@ -5,8 +5,8 @@ use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 use tar::EntryType;
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::intake::{Bounded, Collector, Intake, Limits, Refusal};
 use super::path::Ignored;
@@ -44,9 +44,16 @@ fn unzip(bytes: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
     if archive.len() > limits.entries {
         return Err(Refusal::TooManyEntries(limits.entries));
     }
+    match entries_told(bytes) {
+        Some(u16::MAX) => return Err(Refusal::Unsupported("zip64".to_owned())),
+        // Of two entries of one name the reader keeps the last; others keep the first.
+        Some(told) if usize::from(told) != archive.len() => {
+            let text = format!("it lists {told} entries under {} names", archive.len());
+            return Err(Refusal::Damaged(text));
+        }
+        _ => {}
+    }
     let mut collector = Collector::new(limits);
-    // Also of what is not kept: two files of one name are told by their names below.
-    let twice = archive.has_duplicate_names();
     let mut unpacked = limits.unpacked;
     for index in 0..archive.len() {
         collector.count()?;
@@ -63,6 +70,14 @@ fn unzip(bytes: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
                 Err(Ignored::Special)
             } else if entry.encrypted() {
                 return Err(Refusal::Encrypted);
+            } else if !matches!(
+                entry.compression(),
+                CompressionMethod::Stored | CompressionMethod::Deflated
+            ) {
+                return Err(Refusal::Unsupported(format!(
+                    "compression {}",
+                    entry.compression()
+                )));
             } else {
                 Ok(())
             };
@@ -75,9 +90,6 @@ fn unzip(bytes: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
         let Some(place) = collector.wanted(&name) else {
             continue;
         };
-        if twice && archive.file_names_raw().filter(|other| *other == name).count() > 1 {
-            return Err(Refusal::Twice(place.path));
-        }
         let mut entry = archive.by_index(index).map_err(damaged)?;
         let mut counted = Counted {
             inner: Bounded::new(&mut entry, unpacked),
@@ -87,6 +99,18 @@ fn unzip(bytes: &[u8], limits: &Limits) -> Result<Intake, Refusal> {
         unpacked -= counted.count;
     }
     collector.finish()
+}
+
+/// The number of entries that the end of a .zip tells of (APPNOTE.TXT 4.3.16).
+fn entries_told(bytes: &[u8]) -> Option<u16> {
+    const MARK: &[u8] = b"PK\x05\x06";
+    const LENGTH: usize = 22;
+    const TOTAL: usize = 10;
+
+    let last = bytes.len().checked_sub(LENGTH)?;
+    let at = (0..=last).rev().find(|at| bytes[*at..].starts_with(MARK))?;
+    let count = bytes.get(at + TOTAL..at + TOTAL + 2)?;
+    Some(u16::from_le_bytes([count[0], count[1]]))
 }
 
 fn damaged(error: ZipError) -> Refusal {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use fs_err as fs;
+
 use crate::class::Partition;
 use crate::cli::args::{ClassFormat, Merge};
 use crate::cli::context::Context;
@@ -11,9 +13,14 @@ use crate::cli::failure::Failure;
 use crate::cli::grade::{Class, Grades, conclude, definition, join};
 
 pub(super) fn run(context: &Context, args: &Merge) -> Result<Exit, Failure> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<(Grades, Class)> = Vec::new();
+    let mut seen = BTreeSet::new();
     for path in &args.parts {
-        parts.push(Grades::existing(context, path)?);
+        let full = context.settings.absolute(path);
+        // The same folder, named twice, is one part.
+        if seen.insert(fs::canonicalize(&full).unwrap_or(full)) {
+            parts.push(Grades::existing(context, path)?);
+        }
     }
     let loaded = course::load(context)?;
     unite(context, &loaded, &parts, args.format, || {

@@ -17,6 +17,7 @@ use crate::cli::output;
 use crate::grade::evidence::{Evidence, GuestLost, GuestLostKind};
 use crate::grade::grade;
 use crate::grade::results::{GradedExercise, Results};
+use crate::grade::verdict::Verdict;
 use crate::report;
 use crate::similar::Pair;
 use crate::spec::exercise::Exercise;
@@ -105,19 +106,27 @@ fn row(
         for exercise in exercises {
             let id = exercise.id.as_str();
             let run = grades.unit(&member.id, id);
-            let known = grades
-                .unit_record(&member.id, id)
-                .and(fs::read_to_string(run.evidence()).ok());
-            let evidence = known.and_then(|text| Evidence::from_json(&text).ok());
+            let record = grades.unit_record(&member.id, id);
+            let text = record
+                .as_ref()
+                .and_then(|_| fs::read_to_string(run.evidence()).ok());
+            let evidence = text.and_then(|text| Evidence::from_json(&text).ok());
             if evidence.is_none() {
                 missing.push((member.id.clone(), id.to_owned()));
             }
+            let is_lost = evidence.is_none()
+                || record.is_some_and(|record| record.verdict == Verdict::Inconclusive.as_str());
+            let mut result = grade(
+                exercise,
+                &evidence.unwrap_or_else(|| not_graded(exercise, &results.seed)),
+            )?;
+            if is_lost {
+                // A file that could not be read would outrank what our laboratory could not do.
+                result.verdict = Verdict::Inconclusive;
+            }
             let recorded = read_environment(&run);
             results.exercises.push(GradedExercise {
-                result: grade(
-                    exercise,
-                    &evidence.unwrap_or_else(|| not_graded(exercise, &results.seed)),
-                )?,
+                result,
                 duration_ms: recorded.as_ref().map_or(0, |(_, duration)| *duration),
                 run_dir: Some(Grades::unit_shown(&member.id, id)),
             });

@@ -32,8 +32,8 @@ pub(crate) fn join(grades: &Grades, parts: &[(Grades, Class)]) -> Result<Class, 
     }
     grades.write_class(&merged)?;
     for member in &merged.students {
-        for part in parts {
-            take(grades, &part.0, &merged, &member.id)?;
+        for at in 0..parts.len() {
+            take(grades, &parts[..=at], &merged, &member.id)?;
         }
     }
     Ok(merged)
@@ -69,7 +69,15 @@ fn difference(one: &Class, other: &Class) -> Option<String> {
     }
 }
 
-fn take(grades: &Grades, part: &Grades, class: &Class, id: &str) -> Result<(), Failure> {
+/// Takes one student of the last of `parts`; those before were taken already.
+fn take(grades: &Grades, parts: &[(Grades, Class)], class: &Class, id: &str) -> Result<(), Failure> {
+    let Some(((part, _), before)) = parts.split_last() else {
+        return Ok(());
+    };
+    let other = |differs: &dyn Fn(&Grades) -> bool| {
+        let found = before.iter().find(|(other, _)| differs(other));
+        found.map_or("another part", |(other, _)| other.shown.as_str())
+    };
     let Some(theirs) = part.handed(id) else {
         return Ok(());
     };
@@ -85,8 +93,10 @@ fn take(grades: &Grades, part: &Grades, class: &Class, id: &str) -> Result<(), F
         }
         Some(known) if known == theirs => {}
         Some(_) => {
+            let differs = |other: &Grades| other.handed(id).is_some_and(|handed| handed != theirs);
             let text = format!(
-                "{id} was handed in differently in {} and another part",
+                "{id} was handed in differently in {} and {}",
+                other(&differs),
                 part.shown
             );
             return Err(Failure::new(Exit::Usage, text).hint(student_hint(part, id)));
@@ -105,8 +115,11 @@ fn take(grades: &Grades, part: &Grades, class: &Class, id: &str) -> Result<(), F
                     && theirs.verdict != inconclusive
             {
                 let text = format!(
-                    "{id} {exercise} is {} in {} and {} in another part",
-                    theirs.verdict, part.shown, known.verdict
+                    "{id} {exercise} is {} in {} and {} in {}",
+                    theirs.verdict,
+                    part.shown,
+                    known.verdict,
+                    other(&|other| other.unit_record(id, exercise).is_some_and(|unit| unit != theirs)),
                 );
                 return Err(Failure::new(Exit::Usage, text).hint(student_hint(part, id)));
             }
