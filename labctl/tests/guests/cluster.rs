@@ -12,8 +12,8 @@ use super::bed::command;
 
 /// What a cluster needs; Debian's packages munge, slurmctld, slurmd and slurm-client have them.
 const PROGRAMS: [&str; 6] = ["munged", "slurmctld", "slurmd", "sbatch", "sinfo", "scontrol"];
-/// So long a daemon may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// So long a daemon may take until it answers, and a part until its first verdict.
+const PATIENCE: Duration = Duration::from_secs(120);
 const NODE: &str = "lab";
 
 pub(crate) struct Cluster {
@@ -84,8 +84,8 @@ impl Cluster {
             .filter_map(|line| line.split_whitespace().next())
         {
             if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
-                drop(kill_process_group(pid, Signal::KILL));
-                drop(rustix::process::kill_process(pid, Signal::KILL));
+                _ = kill_process_group(pid, Signal::KILL);
+                _ = rustix::process::kill_process(pid, Signal::KILL);
             }
         }
         let node = format!("nodename={NODE}");
@@ -183,14 +183,17 @@ fn ports() -> [u16; 2] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells what somebody else's daemon, or a program on a node, has come to"
+)]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(
             start.elapsed() < PATIENCE,
             "in {PATIENCE:?} it did not come true: {what}"
         );
-        // Nothing tells when a daemon of somebody else's is ready.
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::bed::{bed, explain};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, until};
 
 const STUDENTS: [&str; 6] = ["ada", "ben", "cleo", "dan", "eve", "fay"];
 
@@ -33,10 +33,7 @@ fn a_class_survives_the_death_of_a_node() {
         .spawn()
         .unwrap();
     let done = |part: usize| units(&dir.join("grades.parts").join(part.to_string()));
-    while done(1) + done(2) == 0 {
-        // Nothing tells of a file that a program on another node will write.
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until("a student is graded", || done(1) + done(2) > 0);
     cluster.power_failure();
     let output = job.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", explain(&output));
