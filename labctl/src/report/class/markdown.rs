@@ -1,13 +1,13 @@
 //! A table for a page or a step's summary.
 
-use super::super::safe;
+use super::super::markdown::text;
 use crate::class::{ClassResults, Row};
 
 /// The class as a Markdown table.
 #[must_use]
 pub fn render(class: &ClassResults) -> String {
-    let mut out = format!("## {}\n\n", cell(&class.module));
-    let titles = class.exercises.iter().map(|exercise| cell(&exercise.id));
+    let mut out = format!("## {}\n\n", text(&class.module));
+    let titles = class.exercises.iter().map(|exercise| text(&exercise.id));
     let header: Vec<String> = ["student", "name"]
         .map(str::to_owned)
         .into_iter()
@@ -31,7 +31,7 @@ fn line(out: &mut String, cells: &[String]) {
 }
 
 fn cells(class: &ClassResults, row: &Row) -> Vec<String> {
-    let mut cells = vec![cell(&row.id), cell(&row.name)];
+    let mut cells = vec![text(&row.id), text(&row.name)];
     for exercise in &class.exercises {
         cells.push(match row.cell(&exercise.id) {
             Some(found) => match found.points {
@@ -51,29 +51,8 @@ fn cells(class: &ClassResults, row: &Row) -> Vec<String> {
         notes.insert(0, "not on the list".to_owned());
     }
     notes.extend(row.mistakes());
-    cells.push(cell(&notes.join("; ")));
+    cells.push(text(&notes.join("; ")));
     cells
-}
-
-/// A text in a cell: nothing in it is Markdown, HTML, or the name of somebody to be told.
-fn cell(text: &str) -> String {
-    let mut out = String::new();
-    for letter in safe::line(text).chars() {
-        match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("&#64;"),
-            '#' => out.push_str("&#35;"),
-            ':' => out.push_str("&#58;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' | '!' | '$' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
