@@ -126,6 +126,9 @@ fn command(context: &Context, args: &Grade) -> Result<Vec<OsString>, Failure> {
     if let Some(mirror) = &settings.mirror {
         option("--mirror", mirror.into());
     }
+    for place in &settings.substitutes {
+        option("--substitute", place.into());
+    }
     if let Some(roster) = &args.roster {
         option("--roster", settings.absolute(roster).into());
     }
@@ -147,6 +150,7 @@ fn command(context: &Context, args: &Grade) -> Result<Vec<OsString>, Failure> {
     option("--accel", accel.into());
     for (asked, flag) in [
         (settings.locked, "--locked"),
+        (settings.no_substitutes, "--no-substitutes"),
         (args.shape.no_template, "--no-template"),
     ] {
         if asked {
