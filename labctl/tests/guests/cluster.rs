@@ -172,7 +172,7 @@ fn configuration(at: &Path) -> String {
          StateSaveLocation={at}/state\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSwitchType=switch/none\n\
          JobAcctGatherType=jobacct_gather/none\nAccountingStorageType=accounting_storage/none\nMpiDefault=none\n\
          SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nReturnToService=2\nKillWait=5\n\
-         NodeName={NODE} NodeHostname={short} NodeAddr=127.0.0.1 Port={node} CPUs=2 RealMemory=1000 State=UNKNOWN\n\
+         NodeName={NODE} NodeHostname={short} NodeAddr=127.0.0.1 Port={node} CPUs=2 RealMemory=4000 State=UNKNOWN\n\
          PartitionName=labs Nodes={NODE} Default=YES MaxTime=INFINITE State=UP\n"
     )
 }

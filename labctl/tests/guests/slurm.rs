@@ -25,7 +25,7 @@ fn a_class_survives_the_death_of_a_node() {
     let whole = bed.ok(&[&class[..], &["--output", "whole", "--format", "csv"]].concat());
 
     let engine = ["--engine", "slurm", "--parts", "2", "--format", "csv"];
-    let job = bed
+    let mut job = bed
         .command(&[&class[..], &engine].concat())
         .env("SLURM_CONF", cluster.configuration())
         .stdout(std::process::Stdio::piped())
@@ -33,7 +33,12 @@ fn a_class_survives_the_death_of_a_node() {
         .spawn()
         .unwrap();
     let done = |part: usize| units(&dir.join("grades.parts").join(part.to_string()));
-    until("a student is graded", || done(1) + done(2) > 0);
+    until("a student is graded, or the job has ended", || {
+        done(1) + done(2) > 0 || job.try_wait().unwrap().is_some()
+    });
+    if job.try_wait().unwrap().is_some() {
+        panic!("{}", explain(&job.wait_with_output().unwrap()));
+    }
     cluster.power_failure();
     let output = job.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", explain(&output));

@@ -51,7 +51,7 @@ pub(crate) async fn by_slurm(
     let shown = folder.display().to_string();
     let told = |number: &str| {
         context.events.note(format!(
-            "job {number} of {parts} parts; `squeue --job {number}` shows it; what they say is in {shown}"
+            "job {number}, in {parts} parts; `squeue --job {number}` shows it; what they say is in {shown}"
         ));
     };
     let environment = settings::environment();
@@ -93,11 +93,10 @@ pub(crate) async fn by_slurm(
         }
     }
     if left.is_empty() {
-        return Err(Failure::new(
-            Exit::Inconclusive,
-            format!("none of the {parts} parts of job {} has left results", ended.job),
-        )
-        .logs(&folder));
+        let what = format!("none of the {parts} parts of job {} has left results", ended.job);
+        return Err(Failure::new(Exit::Inconclusive, what)
+            .excerpt(last_words(&folder))
+            .logs(&folder));
     }
     Ok(left)
 }
@@ -115,10 +114,22 @@ fn finished(folder: &Path, parts: usize) -> usize {
         .count()
 }
 
+/// The end of what the first part said: where all have failed, they have mostly failed alike.
+fn last_words(folder: &Path) -> Vec<String> {
+    let log = fs::read(folder.join("1.log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let mut lines: Vec<String> = log.lines().rev().take(8).map(str::to_owned).collect();
+    lines.reverse();
+    lines
+}
+
 /// What each part is graded with: all that was asked for here, with every path as it is from anywhere.
 fn command(context: &Context, args: &Grade) -> Result<Vec<OsString>, Failure> {
     let settings = &context.settings;
-    let mut words: Vec<OsString> = vec![settings::program()?.into()];
+    let mut words: Vec<OsString> = vec![settings::program()?.into(), "grade".into()];
+    if let Some(submissions) = &args.submissions {
+        words.push(settings.absolute(submissions).into());
+    }
     let mut option = |name: &str, value: OsString| words.extend([name.into(), value]);
     if let Some(course) = &settings.course {
         option("--course", settings.absolute(course).into());
@@ -156,10 +167,6 @@ fn command(context: &Context, args: &Grade) -> Result<Vec<OsString>, Failure> {
         if asked {
             words.push(flag.into());
         }
-    }
-    words.push("grade".into());
-    if let Some(submissions) = &args.submissions {
-        words.push(settings.absolute(submissions).into());
     }
     Ok(words)
 }
