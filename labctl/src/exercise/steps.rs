@@ -460,7 +460,9 @@ impl Done {
 
     fn of_error(error: ExecError) -> Result<Self, StepError> {
         let status = match error {
-            ExecError::Lost(_) => StepStatus::Lost,
+            // A server that cannot start a program any more has no processes or no memory left: what it ran before has taken
+            // them, and the guest is as lost as one that is silent.
+            ExecError::Lost(_) | ExecError::Refused { .. } => StepStatus::Lost,
             ExecError::TimedOut => StepStatus::TimedOut,
             ExecError::Cancelled(_) => return Err(StepError::Cancelled),
             error => return Err(StepError::Exec(error)),

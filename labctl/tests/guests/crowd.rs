@@ -120,20 +120,17 @@ pub(crate) fn mistaken(count: usize) -> Vec<Student> {
         .collect()
 }
 
-/// A student whose sender means harm. The exercise runs one of the course's own: this one does none.
-fn sender(id: &str, what: &str) -> Student {
-    let mut files = own_solution(id);
-    let source = files.get_mut("src/sender.c").unwrap();
-    let at = source.find("int main(").unwrap();
-    let body = at + source[at..].find('{').unwrap() + 1;
-    source.insert_str(body, &format!("\n{what}\n"));
-    let includes = "#include <fcntl.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n#include <signal.h>\n";
-    source.insert_str(0, includes);
-    Student {
-        id: id.to_owned(),
-        form: Form::Folder(files),
-        due: passed(),
-    }
+/// A student whose first module has the guest's shell, as root, do something before the transfer.
+fn shell(id: &str, script: &str, due: Due) -> Student {
+    let mut student = loaded(
+        id,
+        &format!(
+            "{{ static char *argv[] = {{ \"/bin/sh\", \"-c\", \"{script}\", NULL }}; static char *envp[] = {{ \"PATH=/usr/bin:/bin\", \
+             NULL }}; call_usermodehelper(argv[0], argv, envp, UMH_NO_WAIT); msleep(500); }}"
+        ),
+    );
+    student.due = due;
+    student
 }
 
 /// A student whose first module does something else as it is loaded.
@@ -142,7 +139,7 @@ fn loaded(id: &str, what: &str) -> Student {
     let source = files.get_mut("src/send_trace.c").unwrap();
     let at = source.find("return register_kprobe").unwrap();
     source.insert_str(at, &format!("{what}\n\t"));
-    source.insert_str(0, "#include <linux/delay.h>\n#include <linux/fs.h>\n#include <linux/kthread.h>\n#include <linux/slab.h>\n");
+    source.insert_str(0, "#include <linux/delay.h>\n#include <linux/fs.h>\n#include <linux/kthread.h>\n#include <linux/slab.h>\n#include <linux/umh.h>\n");
     Student {
         id: id.to_owned(),
         form: Form::Folder(files),
@@ -175,18 +172,19 @@ pub(crate) fn hostile() -> Vec<Student> {
         }
     };
     vec![
-        sender("fork-bomb", "\tfor (;;) fork();"),
-        sender(
+        shell("fork-bomb", "b() { b | b & }; b", Due::Wrong),
+        shell(
             "disk-fill",
-            "\tint fd = open(\"/tmp/full\", O_CREAT | O_WRONLY, 0600); static char junk[1 << 20]; for (;;) if (write(fd, junk, sizeof junk) < 0) lseek(fd, 0, SEEK_END);",
+            "cat /dev/zero > /tmp/full; cat /dev/zero > /full",
+            passed(),
         ),
-        sender("never-ends", "\tsignal(SIGTERM, SIG_IGN); for (;;) pause();"),
-        sender("floods-stdout", "\tfor (;;) puts(\"sender: all is well\");"),
-        sender("kills-everybody", "\tkill(-1, SIGKILL);"),
-        sender(
+        shell("kills-everybody", "kill -9 -1", Due::Wrong),
+        shell(
             "forges-the-log",
-            "\tint fd = open(\"/dev/kmsg\", O_WRONLY); const char *line = \"<6>[COPY1] PID=1 dest=ffff888000000000 len=13\"; write(fd, line, strlen(line)); exit(0);",
+            "echo '[COPY1] PID=1 dest=ffff888000000000 len=13' > /dev/kmsg",
+            passed(),
         ),
+        loaded("floods-the-log", "for (;;) pr_info(\"all is well\\n\");"),
         loaded("panics", "panic(\"out of spite\");"),
         loaded("hangs", "for (;;) cpu_relax();"),
         loaded(
