@@ -260,3 +260,69 @@ fn the_courses_key_decides_the_seed() {
         assert_eq!(seed(who).contains(&own), who != "eve");
     }
 }
+
+/// Runs git in `folder` with nobody's settings.
+#[expect(clippy::disallowed_methods, reason = "the student's own git")]
+fn git(shell: &Shell, folder: &str, args: &[&str]) -> String {
+    let output = std::process::Command::new("git")
+        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
+        .args(args)
+        .current_dir(shell.here(folder))
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_commit_is_what_is_graded_and_its_repository_runs_nothing() {
+    let shell = Shell::new();
+    for (name, body) in [("sandboxes", "bwrap"), ("commits", "git")] {
+        let path = std::env::var_os("PATH").unwrap();
+        if !std::env::split_paths(&path).any(|dir| dir.join(body).is_file()) {
+            return crate::skip(&format!("there is no {body} for {name}"));
+        }
+    }
+    hand_in(&shell, "ada", RIGHT);
+    let trap = shell.here("sprung");
+    let touch = format!("touch {}", trap.display());
+    shell.write("here/in/ada/.gitattributes", "*.yaml filter=trap\n");
+    git(&shell, "in/ada", &["init", "--quiet"]);
+    git(&shell, "in/ada", &["add", "."]);
+    git(&shell, "in/ada", &["commit", "--quiet", "--message", "in time"]);
+    let in_time = git(&shell, "in/ada", &["rev-parse", "HEAD"]);
+    hand_in(&shell, "ada", WRONG);
+    git(
+        &shell,
+        "in/ada",
+        &["commit", "--quiet", "--all", "--message", "too late"],
+    );
+    git(&shell, "in", &["clone", "--quiet", "--bare", "ada", "eve"]);
+    for key in [
+        "core.fsmonitor",
+        "filter.trap.smudge",
+        "filter.trap.process",
+        "tar.tar.command",
+        "core.pager",
+    ] {
+        git(&shell, "in/eve", &["config", key, &touch]);
+    }
+    fs::remove_dir_all(shell.here("in/ada")).unwrap();
+    shell.write(
+        "here/in.csv",
+        &format!("id,submission,commit\nin-time,eve,{in_time}\nlate,eve,HEAD\nnever,eve,v9\n"),
+    );
+    let said = grade(&shell, &["--roster", "in.csv", "--format", "csv"]);
+    let row = |id: &str| {
+        said.lines()
+            .find(|line| line.starts_with(id))
+            .unwrap_or(&said)
+            .to_owned()
+    };
+    assert!(row("in-time,").contains("bandwidth: passed"), "{said}");
+    assert!(row("late,").contains("bandwidth: partial"), "{said}");
+    assert!(row("never,").contains("no commit `v9`"), "{said}");
+    assert!(!trap.exists(), "a program of the repository's was run");
+}
