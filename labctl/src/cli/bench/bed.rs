@@ -218,5 +218,6 @@ async fn command(context: &Context, lab: &Lab) -> Result<(), Failure> {
 fn recording_in(context: &Context, folder: &Path) -> Context {
     let mut quiet = context.with_warnings_only();
     quiet.settings.state_dir = folder.join("state");
-    quiet
+    let runs = quiet.settings.state_dir.join("runs");
+    quiet.recording_into(runs)
 }
