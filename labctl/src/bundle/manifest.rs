@@ -144,7 +144,7 @@ impl Listed {
 
 impl Manifest {
     /// # Errors
-    /// As [`Manifest::parse`].
+    /// As when one is read.
     pub fn new(mut entries: Vec<Listed>) -> Result<Self, BundleError> {
         entries.sort_by(|a, b| (&a.bucket, a.id).cmp(&(&b.bucket, b.id)));
         let manifest = Self {
