@@ -25,6 +25,15 @@ pub(super) struct Case {
     pub(super) mistake: Option<String>,
 }
 
+/// A verdict in the three words of GitHub Classroom and Exercism.
+pub(super) const fn status(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "pass",
+        Verdict::Partial | Verdict::Failed | Verdict::Blocked => "fail",
+        Verdict::Invalid | Verdict::Inconclusive => "error",
+    }
+}
+
 /// Every check of every exercise; never empty unless there are no exercises.
 pub(super) fn all(results: &Results) -> Vec<Case> {
     let mut cases = Vec::new();

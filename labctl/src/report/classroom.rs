@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::case;
+use super::case::{self, status};
 use crate::grade::results::Results;
 use crate::grade::verdict::Verdict;
 
@@ -53,30 +53,17 @@ pub fn render(results: &Results) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-const fn status(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "pass",
-        Verdict::Partial | Verdict::Failed | Verdict::Blocked => "fail",
-        Verdict::Invalid | Verdict::Inconclusive => "error",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use lab_kmsg::sanitize::is_plain;
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::{hostile, sample, validator};
+    use super::super::{hostile, sample};
     use super::*;
 
     fn document(results: &Results) -> Value {
         let text = render(results).unwrap();
-        assert!(text.chars().all(|c| is_plain(c) || c == '\n'));
-        let document = serde_json::from_str(&text).unwrap();
-        let schema = include_str!("../../tests/corpus/schemas/classroom.json");
-        validator::assert_valid(schema, &document);
-        document
+        sample::document(&text, include_str!("../../tests/corpus/schemas/classroom.json"))
     }
 
     #[test]

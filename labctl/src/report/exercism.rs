@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::case::{self, Case};
+use super::case::{self, Case, status};
 use super::safe;
 use crate::grade::results::Results;
 use crate::grade::verdict::Verdict;
@@ -61,11 +61,7 @@ fn test(case: Case) -> Test {
     let passed = case.verdict == Verdict::Passed;
     Test {
         name: case.name,
-        status: match case.verdict {
-            Verdict::Passed => "pass",
-            Verdict::Partial | Verdict::Failed | Verdict::Blocked => "fail",
-            Verdict::Invalid | Verdict::Inconclusive => "error",
-        },
+        status: status(case.verdict),
         message: (!passed).then(|| safe::clipped(&case.why, MESSAGE_MAX)),
         output: case.actual.map(|actual| safe::clipped(&actual, OUTPUT_MAX)),
         test_code: case.title,
@@ -75,20 +71,15 @@ fn test(case: Case) -> Test {
 
 #[cfg(test)]
 mod tests {
-    use lab_kmsg::sanitize::is_plain;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::{hostile, sample, validator};
+    use super::super::{hostile, sample};
     use super::*;
 
     fn document(results: &Results) -> Value {
         let text = render(results).unwrap();
-        assert!(text.chars().all(|c| is_plain(c) || c == '\n'));
-        let document = serde_json::from_str(&text).unwrap();
-        let schema = include_str!("../../tests/corpus/schemas/exercism.json");
-        validator::assert_valid(schema, &document);
-        document
+        sample::document(&text, include_str!("../../tests/corpus/schemas/exercism.json"))
     }
 
     #[test]

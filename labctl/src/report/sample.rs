@@ -1,5 +1,9 @@
 //! Results for the tests of every format.
 
+use lab_kmsg::sanitize::is_plain;
+use serde_json::Value;
+
+use super::validator;
 use crate::grade::results::{Environment, GradedExercise, Results};
 use crate::grade::verdict::{CheckResult, ExerciseResult, Figure, Finding, FindingSource, Verdict};
 
@@ -195,4 +199,12 @@ pub(super) fn hostile() -> Results {
     let mut results = results(vec![graded]);
     results.seed = evil;
     results
+}
+
+/// Reads a rendered JSON document back: its text is harmless, and it is what its schema says.
+pub(super) fn document(text: &str, schema: &str) -> Value {
+    assert!(text.chars().all(|letter| is_plain(letter) || letter == '\n'));
+    let document = serde_json::from_str(text).unwrap();
+    validator::assert_valid(schema, &document);
+    document
 }
