@@ -30,6 +30,9 @@ use crate::vm::{AccelKind, FreezeError, InstanceDir, Lease, Origin, Vm, argv};
 /// As it would be under KVM: to warm up, and to write the state down.
 const WARM: Duration = Duration::from_secs(5);
 const FREEZE: Duration = Duration::from_secs(10);
+/// Nothing waits for this. What the last session leaves undone (its connection's end, memory that RCU frees later) each
+/// clone would have to finish before its own first session.
+const SETTLE: Duration = Duration::from_millis(300);
 const MEMORY: &str = "memory";
 const STATE: &str = "state";
 const CONSOLE: &str = "console.log";
@@ -217,6 +220,7 @@ async fn freeze(
     guest.exec(Command::shell(WARM_UP)?, deadline, cancel).await?;
     guest.close().await;
     drop(guest);
+    tokio::time::sleep(SETTLE).await;
     let deadline = Deadline::after(host.scaled(FREEZE));
     Ok(vm.freeze(&staging.join(STATE), cancel, deadline).await?)
 }

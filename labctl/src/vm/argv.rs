@@ -182,12 +182,14 @@ fn network_and_randomness(args: &mut Args, ssh_port: u16) {
             .on("restrict")
             .with("hostfwd", format!("tcp:127.0.0.1:{ssh_port}-:{GUEST_SSH_PORT}")),
     );
-    // No option ROM: nothing boots from the network, and loading one costs the firmware time.
+    // No option ROM: nothing boots from the network, and loading one costs the firmware time. No announcement: a clone
+    // would tell a network that does not know it yet where it has moved to, before it does anything else.
     args.pair(
         "-device",
         Opt::of("virtio-net-pci")
             .with("netdev", "net0")
-            .with("romfile", ""),
+            .with("romfile", "")
+            .off("guest_announce"),
     );
     args.pair("-object", Opt::of("rng-builtin").with("id", "rng0"));
     args.pair("-device", Opt::of("virtio-rng-pci").with("rng", "rng0"));
