@@ -84,6 +84,7 @@ impl From<SlurmError> for Failure {
                 "install it (Debian: slurm-client) on a host of the cluster; or grade here, without --engine",
             ),
             SlurmError::Refused { .. } => failed(Exit::Host, &error)
+                .hint("`sinfo` has to list the nodes of the cluster on this host")
                 .hint("--engine-option hands options to sbatch, such as --engine-option=--partition=NAME"),
             SlurmError::Interrupted { .. } => failed(Exit::Interrupted, &error)
                 .hint("the same command goes on where the parts have stopped"),
