@@ -425,6 +425,8 @@ pub enum SchemaKind {
     Workspace,
     /// What `check --format json` prints.
     Result,
+    /// What `grade --format json` prints.
+    Class,
 }
 
 #[derive(Debug, Subcommand)]

@@ -83,6 +83,7 @@ fn of(kind: SchemaKind) -> Value {
         SchemaKind::Answers => schema::answers(),
         SchemaKind::Workspace => schema::of::<RawWorkspace>("labctl workspace"),
         SchemaKind::Result => schema::of::<report::json::Document>("labctl result"),
+        SchemaKind::Class => schema::of::<report::class::json::Document>("labctl class"),
     }
 }
 
