@@ -8,7 +8,7 @@ use futures::future::join_all;
 use super::figures::{Figure, Figures};
 use super::memory::memory;
 use crate::cli::args::Shape;
-use crate::cli::check::{Laboratory, Submission, from_reference, grade_all};
+use crate::cli::check::{Laboratory, from_reference_with, grade_all};
 use crate::cli::context::Context;
 use crate::cli::course::Loaded;
 use crate::cli::exit::Exit;
@@ -42,7 +42,6 @@ pub(crate) struct Bed<'a> {
     plan: BedPlan<'a>,
     context: Context,
     laboratory: Laboratory,
-    submission: Submission,
     turns: usize,
     pub(crate) figures: Figures,
 }
@@ -64,11 +63,13 @@ impl<'a> Bed<'a> {
         let mut bed = Self {
             context: recording_in(context, plan.folder),
             laboratory,
-            submission: from_reference(plan.module, LESSON_SEED)?,
             plan,
             turns: 0,
             figures: Figures::default(),
         };
+        // Empty, but the same for all turns: how a kernel's modules are compiled is found out once for each store.
+        let folder = plan.folder.join(bed.host().accel.kind.to_string());
+        bed.laboratory.compile_into(Store::open(&folder)?);
         bed.turn().await?;
         bed.figures = Figures::default();
         Ok(bed)
@@ -130,24 +131,15 @@ impl<'a> Bed<'a> {
         .hint("the warning above says why"))
     }
 
-    /// With a store of its own to compile into, the first check of a turn finds nothing and the second one everything.
+    /// Every C file has just been edited in the first check of a turn; in the second one nothing has changed.
     async fn check(&mut self) -> Result<(), Failure> {
         self.turns += 1;
-        let folder = self
-            .plan
-            .folder
-            .join(format!("{}-{}", self.host().accel.kind, self.turns));
-        self.laboratory.compile_into(Store::open(&folder)?);
+        let remark = format!("turn {}", self.turns);
+        let submission = from_reference_with(self.plan.module, LESSON_SEED, &remark)?;
         for figure in [Figure::CheckCold, Figure::CheckWarm] {
             let started = Instant::now();
             let exercises = [self.plan.exercise];
-            let graded = grade_all(
-                &self.context,
-                Some(&self.laboratory),
-                &exercises,
-                &self.submission,
-            )
-            .await?;
+            let graded = grade_all(&self.context, Some(&self.laboratory), &exercises, &submission).await?;
             self.figures.time(figure, started.elapsed());
             let verdict = graded.1.first().map(|graded| graded.result.verdict);
             if verdict != Some(Verdict::Passed) {

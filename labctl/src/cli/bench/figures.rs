@@ -12,7 +12,7 @@ pub(crate) enum Figure {
     Restore,
     /// And one command in it over SSH.
     RestoreAndCommand,
-    /// An exercise whose sources have never been compiled.
+    /// An exercise whose C files have all just been edited.
     CheckCold,
     /// The same again.
     CheckWarm,

@@ -83,7 +83,7 @@ fn what(figure: Figure, around: &Surroundings) -> String {
         Figure::Boot => "cold boot".to_owned(),
         Figure::Restore => "restore".to_owned(),
         Figure::RestoreAndCommand => "restore and one command over SSH".to_owned(),
-        Figure::CheckCold => format!("check {}, sources new", around.exercise),
+        Figure::CheckCold => format!("check {}, sources edited", around.exercise),
         Figure::CheckWarm => format!("check {}, nothing changed", around.exercise),
         Figure::Clones => format!("{} clones at once, a command in each", around.clones),
         Figure::Private => format!("a clone's private memory, of {} MiB", around.memory),

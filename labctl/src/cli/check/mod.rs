@@ -10,4 +10,4 @@ pub(crate) use laboratory::{Laboratory, grade_all, grade_one, paper};
 pub(crate) use live::{Arriving, Bench, Graded, observe};
 pub(crate) use record::read_environment;
 pub(crate) use select::select;
-pub(crate) use submission::{Submission, from_files, from_reference, from_workspace};
+pub(crate) use submission::{Submission, from_files, from_reference, from_reference_with, from_workspace};

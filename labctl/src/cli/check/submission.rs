@@ -40,6 +40,17 @@ pub(crate) fn from_reference(module: &Module, seed: &str) -> Result<Submission, 
     from_files(solution(module, seed)?, seed)
 }
 
+/// The course's own solution after an edit that means nothing: `remark` stands at the end of every C file.
+pub(crate) fn from_reference_with(module: &Module, seed: &str, remark: &str) -> Result<Submission, Failure> {
+    let mut files = solution(module, seed)?;
+    for (path, text) in &mut files {
+        if path.ends_with(".c") {
+            text.push_str(&format!("\n/* {remark} */\n"));
+        }
+    }
+    from_files(files, seed)
+}
+
 /// A workspace that is nowhere on a disk, by path.
 pub(crate) fn from_files<T: Into<Vec<u8>>>(
     files: BTreeMap<String, T>,
