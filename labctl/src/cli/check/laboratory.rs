@@ -137,7 +137,7 @@ pub(crate) async fn grade_all(
         let detail = format!("{total} exercises, up to {guests} at once");
         context.events.started(Stage::Grade, detail);
     }
-    let runs = exercises.iter().map(|exercise| {
+    let runs = exercises.iter().enumerate().map(|(order, exercise)| {
         let (quiet, done) = (&quiet, &done);
         async move {
             let inner = if together { quiet } else { context };
@@ -153,12 +153,18 @@ pub(crate) async fn grade_all(
                     .events
                     .progress(Stage::Grade, count, Some(total), Unit::Steps, note);
             }
-            Ok(graded)
+            Ok((order, graded))
         }
     });
-    // All of them, whatever becomes of one: a future that is dropped cannot take its guest down in order.
-    let graded: Vec<Result<_, Failure>> = futures::stream::iter(runs).buffered(at_once).collect().await;
-    let graded: Vec<Graded> = graded.into_iter().collect::<Result<_, _>>()?;
+    // All of them, whatever becomes of one: a future that is dropped cannot take its guest down in order. And as they end: in
+    // their order, one that takes long would keep the next ones from starting.
+    let ended: Vec<Result<_, Failure>> = futures::stream::iter(runs)
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
+    let mut ended: Vec<(usize, Graded)> = ended.into_iter().collect::<Result<_, _>>()?;
+    ended.sort_unstable_by_key(|(order, _)| *order);
+    let graded: Vec<Graded> = ended.into_iter().map(|(_, graded)| graded).collect();
     if together {
         context
             .events
