@@ -63,33 +63,37 @@ fn graded(bed: &Bed, args: &[&str]) -> String {
     bed.ok(&words)
 }
 
-/// Kills a class in its middle, goes on with it, and returns the table.
-fn killed_and_resumed(bed: &Bed, folder: &str, after: usize) -> String {
-    let args = ["grade", "submissions", "--exercise", EXERCISE, "--output", folder];
-    let mut running = bed.started(&args, "grade");
-    let units = bed.dir.path().join(folder).join("students");
-    while done(&units) < after {
-        assert!(running.child.try_wait().unwrap().is_none(), "it ended early");
-        std::thread::yield_now();
-    }
-    running.signal(Signal::KILL);
-    running.end();
-    let before = done(&units);
-    let words = [
-        "grade",
-        "submissions",
-        "--exercise",
-        EXERCISE,
-        "--format",
-        "csv",
-        "--resume",
-        folder,
-    ];
+/// Stops a class when so many are done: by Ctrl-C, then without a chance to tidy up; goes on, and returns the table.
+fn stopped_and_resumed(bed: &Bed, folder: &str, interrupted: usize, killed: usize) -> String {
+    assert_eq!(
+        stopped(bed, ["--output", folder], interrupted, Signal::INT),
+        Some(130)
+    );
+    bed.assert_nothing_left();
+    assert_eq!(stopped(bed, ["--resume", folder], killed, Signal::KILL), None);
+    let mut words = vec!["grade", "submissions", "--exercise", EXERCISE, "--format", "csv"];
+    words.extend(["--resume", folder]);
     let output = bed.labctl(&words);
     assert_eq!(output.status.code(), Some(0), "{}", explain(&output));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(before >= after && said.contains(" are done already"), "{said}");
+    assert!(said.contains(" are done already"), "{said}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Starts a class or goes on with one, and stops it when so many are done; how it ended.
+fn stopped(bed: &Bed, folder: [&str; 2], after: usize, signal: Signal) -> Option<i32> {
+    let mut words = vec!["grade", "submissions", "--exercise", EXERCISE];
+    words.extend(folder);
+    let mut running = bed.started(&words, "grade");
+    let students = bed.dir.path().join(folder[1]).join("students");
+    while done(&students) < after {
+        assert!(running.child.try_wait().unwrap().is_none(), "it ended early");
+        std::thread::yield_now();
+    }
+    running.signal(signal);
+    let (code, _, _) = running.end();
+    assert!(done(&students) >= after, "what was done is kept");
+    code
 }
 
 fn done(students: &Path) -> usize {
@@ -136,7 +140,7 @@ fn every_row_is_right_whoever_else_is_in_the_class() {
     assert_eq!(students.len(), chosen.len());
     crowd::hand_in(&dir, &students);
 
-    let table = killed_and_resumed(&bed, "grades", 2);
+    let table = stopped_and_resumed(&bed, "grades", 2, 5);
     let wrong = wrong(&table, &students);
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(!Path::new("/tmp/labctl-traversal").exists());
@@ -183,7 +187,7 @@ fn sixty_students() {
     }
     let wrong = wrong(&table, &students);
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(killed_and_resumed(&bed, "killed", 20), table);
+    assert_eq!(stopped_and_resumed(&bed, "stopped", 10, 30), table);
     bed.assert_nothing_left();
 }
 
