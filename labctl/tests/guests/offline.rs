@@ -66,13 +66,6 @@ fn what_one_host_packs_another_runs_without_a_network() {
     let bytes = fs::read(bundle).unwrap();
     assert_eq!(labctl::digest::Digest::of(&bytes).to_string(), sha256);
     drop(bytes);
-    // The same store gives the same bytes.
-    let again = format!("{bundle}.again");
-    bed.ok(&[&export[..], &[&again]].concat());
-    assert!(
-        fs::read(bundle).unwrap() == fs::read(&again).unwrap(),
-        "two exports differ"
-    );
     bed.own_store(&[]);
     let said = ok(&offline(&bed, &["cache", "import", "--sha256", sha256, bundle]));
     assert!(said.contains("as asked for"), "{said}");
