@@ -21,6 +21,8 @@ const MANIFEST: &str = "MANIFEST.json";
 /// Entries with more files than this (toolchain roots, kernel trees) have no digests: what was touched there counts as
 /// damaged.
 const HASHED_FILES: usize = 512;
+/// Entries with more files than this are looked at by two threads: beginning one costs as much as dozens of looks.
+const MANY_FILES: usize = 1024;
 
 /// A failure of the store itself.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,28 @@ impl StoreError {
     pub fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, source }
     }
+}
+
+/// Says what is wrong with the first of `files` that is not as it was recorded.
+fn look_at(dir: &Path, files: &[(&String, &Recorded)], sealed: SystemTime) -> Result<(), String> {
+    let mut file = dir.to_owned();
+    for (name, recorded) in files {
+        file.clear();
+        file.push(dir);
+        file.push(name);
+        // Not fs_err's: its errors carry a copy of the path, and there are thousands of files.
+        let Ok(meta) = std::fs::symlink_metadata(&file) else {
+            return Err(format!("`{name}` is missing"));
+        };
+        let (got, want) = (meta.len(), recorded.size);
+        if got != want {
+            return Err(format!("`{name}` has {got} bytes instead of {want}"));
+        }
+        if meta.modified().is_ok_and(|at| at > sealed) {
+            check_digest(dir, name, recorded)?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,21 +107,20 @@ impl Entry {
             return Ok(None);
         }
         let (manifest, sealed) = read_manifest(&path).map_err(&damaged)?;
-        let mut file = path.clone();
-        for (name, recorded) in &manifest.files {
-            file.clone_from(&path);
-            file.push(name);
-            // Not fs_err's: its errors carry a copy of the path, and there are thousands of files.
-            let Ok(meta) = std::fs::symlink_metadata(&file) else {
-                return Err(damaged(format!("`{name}` is missing")));
-            };
-            let (got, want) = (meta.len(), recorded.size);
-            if got != want {
-                return Err(damaged(format!("`{name}` has {got} bytes instead of {want}")));
-            }
-            if meta.modified().is_ok_and(|at| at > sealed) {
-                check_digest(&path, name, recorded).map_err(&damaged)?;
-            }
+        let files: Vec<(&String, &Recorded)> = manifest.files.iter().collect();
+        if files.len() < MANY_FILES {
+            look_at(&path, &files, sealed).map_err(&damaged)?;
+        } else {
+            // A kernel's tree is looked at before every guest, and nothing else goes on meanwhile.
+            let (some, others) = files.split_at(files.len() / 2);
+            let (some, others) = std::thread::scope(|scope| {
+                let others = scope.spawn(|| look_at(&path, others, sealed));
+                (look_at(&path, some, sealed), others.join())
+            });
+            some.map_err(&damaged)?;
+            others
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .map_err(&damaged)?;
         }
         Ok(Some(Self { path }))
     }
