@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::obstacle::Obstacle;
 use crate::supervise::{blocking_command, find_program};
@@ -50,36 +51,40 @@ impl SandboxError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bubblewrap {
     program: PathBuf,
-    version: (u32, u32),
+    /// Of all copies together. Asked for when it is needed: most guests start without anything being compiled.
+    version: Arc<OnceLock<(u32, u32)>>,
 }
 
 impl Bubblewrap {
-    /// Looks for `bwrap` in `search_path` (a `PATH`-like list) and asks for its version.
+    /// Looks for `bwrap` in `search_path` (a `PATH`-like list).
     ///
     /// # Errors
-    /// [`SandboxError::Missing`], or [`SandboxError::Io`] when it cannot be started.
+    /// [`SandboxError::Missing`].
     pub fn find(search_path: &OsStr) -> Result<Self, SandboxError> {
         let program = find_program("bwrap", search_path).ok_or(SandboxError::Missing)?;
-        let output = blocking_command(&program)
-            .arg("--version")
-            .output()
-            .map_err(SandboxError::io("start bubblewrap"))?;
-        let version = parse_version(&String::from_utf8_lossy(&output.stdout)).unwrap_or_default();
-        Ok(Self { program, version })
+        Ok(Self {
+            program,
+            version: Arc::default(),
+        })
     }
 
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Major and minor number; (0, 0) when the program did not say.
+    /// Major and minor number; (0, 0) when the program cannot be started or does not say.
     pub fn version(&self) -> (u32, u32) {
-        self.version
+        *self.version.get_or_init(|| {
+            let said = blocking_command(&self.program).arg("--version").output();
+            said.ok()
+                .and_then(|output| parse_version(&String::from_utf8_lossy(&output.stdout)))
+                .unwrap_or_default()
+        })
     }
 
     /// `--size` for a tmpfs came with 0.7.0.
     pub(super) fn can_size_tmpfs(&self) -> bool {
-        self.version >= (0, 7)
+        self.version() >= (0, 7)
     }
 }
 
