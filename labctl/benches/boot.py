@@ -10,14 +10,15 @@ and median. On a shared machine compare the processor seconds: the wall clock co
 prints guest tools' stage lines on its console is all it needs; with KEY (an SSH private key the guest trusts) a finished handshake
 is timed as well. WORDS are added to the kernel's command line.
 
-`up` compares a warm `labctl up` with the very same QEMU command line started by hand, in turns: from the start of the program to
-the first command that ran over SSH. It prints both, their ratio, and what `up` takes besides.
+`up` compares a warm `labctl up --no-template` with the very same QEMU command line started by hand, in turns: from the start of
+the program to the first command that ran over SSH. It prints both, their ratio, and what `up` takes besides.
 
 `build` runs make in BUILD, inside bubblewrap on TOOLCHAIN, and prints user + system seconds. A clean tree gives the figure for
 kernel.yaml; a finished one gives the cost of doing nothing.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import resource
@@ -152,16 +153,19 @@ def by_hand(command, folder, port, key, limit):
 
 def up(args):
     ups, hands, guests = [], [], []
-    with tempfile.TemporaryDirectory() as state:
+    with tempfile.TemporaryDirectory() as state, contextlib.ExitStack() as leaving:
         environment = os.environ | {"XDG_STATE_HOME": state, "XDG_RUNTIME_DIR": state}
         labctl = [args.labctl]
 
         def call(*words):
             return subprocess.run(labctl + list(words), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
+        # Whatever stops this: nobody would find a guest whose state was in a folder that is gone.
+        leaving.callback(call, "down", args.module)
         for turn in range(args.runs + 1):
             start = time.monotonic()
-            done = call("up", args.module, "--kernel", args.kernel)
+            # A guest that goes on from a template is no boot, and QEMU's words for it name files of that template.
+            done = call("up", args.module, "--kernel", args.kernel, "--no-template")
             elapsed = time.monotonic() - start
             if done.returncode:
                 print(done.stderr, file=sys.stderr)
@@ -190,6 +194,8 @@ def up(args):
                     subprocess.run(["cp", "-p", os.path.join(instance, name), folder], check=True)
                 command = [word.replace(os.path.join(instance, "initrd"), os.path.join(folder, "initrd")) for word in command]
                 call("down", args.module)
+                for end in ("host.in", "host.out"):
+                    os.mkfifo(os.path.join(folder, end))
                 hand = by_hand(command, folder, port, os.path.join(folder, os.path.basename(key)), args.limit)
             if hand is None:
                 print("by hand: no SSH", file=sys.stderr)
