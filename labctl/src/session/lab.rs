@@ -89,6 +89,14 @@ impl Lab {
         ended
     }
 
+    /// Ends the guest at once, and removes its folder: nobody asks any more what was in it.
+    pub async fn discard(self) {
+        drop(self.guest);
+        drop(self.vm.kill().await);
+        drop(self.vm);
+        drop(self.lease);
+    }
+
     /// Connects to the guest that an earlier `up` left running. The machine itself stays with nobody.
     ///
     /// # Errors

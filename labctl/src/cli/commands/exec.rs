@@ -24,7 +24,7 @@ pub(super) async fn run(
     if fresh {
         let lab = lab::boot_owned(context, module, shape, layers, "exec").await?;
         let exit = pass_through(context, lab.guest(), command).await;
-        lab.end(&context.cancel, |_| {}).await;
+        lab.discard().await;
         return exit;
     }
     let guest = connect(context, module).await?;
