@@ -23,7 +23,7 @@ use crate::kernel::{
 };
 use crate::sandbox::Bubblewrap;
 use crate::store::{Bucket, Store, StoreError};
-use crate::substitute::{Committed, Substitutes};
+use crate::substitute::Substitutes;
 use crate::supervise::Cancel;
 use crate::toolchain::{LazyToolchain, PackageFile, Toolchain, ToolchainError};
 use crate::vm::Disk;
@@ -109,7 +109,7 @@ pub struct Preparation {
 pub struct PreparedKernel {
     pub kernel: Kernel,
     lock: LockFile,
-    committed: Committed,
+    recipe: KernelRecipe,
 }
 
 impl PreparedKernel {
@@ -117,7 +117,7 @@ impl PreparedKernel {
         Self {
             kernel,
             lock: lock.clone(),
-            committed: recipe.committed.clone(),
+            recipe: recipe.clone(),
         }
     }
 
@@ -175,8 +175,21 @@ impl Preparation {
         KernelPackages::of(lock, store).parts(recipe).id()
     }
 
+    /// Sees to it that what modules are compiled against is whole.
+    fn whole(&self, kernel: &PreparedKernel) -> Result<(), PrepareError> {
+        let id = kernel.kernel.id.to_string();
+        match self.store.look_into_the_rest(Bucket::Kernels, &id) {
+            Err(damage @ StoreError::Damaged { .. }) => {
+                self.events.warn(format!("{damage}; it is made again"));
+                self.store.remove_damaged(Bucket::Kernels, &id, &self.cancel)?;
+                self.kernel(&kernel.recipe, &kernel.lock).map(drop)
+            }
+            looked => Ok(looked?),
+        }
+    }
+
     /// The compiler for a kernel's modules and for programs. One that is there already is looked at when something has
-    /// to be compiled.
+    /// to be compiled, and so is what it compiles against.
     ///
     /// # Errors
     /// Those of fetching and unpacking.
@@ -184,8 +197,12 @@ impl Preparation {
         let id = Toolchain::id_of(&KernelPackages::of(&kernel.lock, &self.store).toolchain);
         let toolchain = if self.store.has(Bucket::Roots, &id.to_string()) {
             let (preparation, kernel) = (self.clone(), kernel.clone());
-            LazyToolchain::new(id, move || Ok(preparation.toolchain(&kernel)?))
+            LazyToolchain::new(id, move || {
+                preparation.whole(&kernel)?;
+                Ok(preparation.toolchain(&kernel)?)
+            })
         } else {
+            self.whole(kernel)?;
             self.toolchain(kernel)?.into()
         };
         Ok(Compiler {
@@ -201,7 +218,7 @@ impl Preparation {
         let packages = KernelPackages::of(&kernel.lock, &self.store).toolchain;
         let id = Toolchain::id_of(&packages);
         let what = format!("compiler for {}", kernel.kernel.name);
-        let packages = if self.has(Bucket::Roots, id, &what, &kernel.committed)? {
+        let packages = if self.has(Bucket::Roots, id, &what, &kernel.recipe.committed)? {
             packages
         } else {
             let lock = self.fetched("the toolchain", &kernel.lock.only(&[TOOLCHAIN_SET]))?;
@@ -441,7 +458,7 @@ pub(super) fn base_parts<'a>(
         spec: &recipe.spec.base,
         packages,
         overlay: &recipe.overlay,
-        init: embedded::LAB_INIT,
+        init: &embedded::LAB_INIT,
         modules,
         layers,
     }

@@ -48,6 +48,11 @@ impl Bucket {
             Self::Templates => "templates",
         }
     }
+
+    /// The folder of its entries that has too many files to look at on every open: see [`Store::look_into_the_rest`].
+    fn apart(self) -> Option<&'static str> {
+        (self == Self::Kernels).then_some("tree")
+    }
 }
 
 impl fmt::Display for Bucket {
@@ -160,6 +165,26 @@ impl Store {
         Entry::open(self.path(bucket, id))
     }
 
+    /// Looks at those files of an entry that [`Store::get`] does not: a kernel's tree. Whoever needs them asks first.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn look_into_the_rest(&self, bucket: Bucket, id: &str) -> Result<(), StoreError> {
+        match self.peek(bucket, id)? {
+            Some(entry) => entry.look_into_the_rest(),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a damaged entry, whoever has it in use: they work with damaged files.
+    ///
+    /// # Errors
+    /// When it cannot be removed, or a stop was asked for.
+    pub fn remove_damaged(&self, bucket: Bucket, id: &str, cancel: &Cancel) -> Result<(), StoreError> {
+        let _lock = self.lock(bucket, id, cancel)?;
+        remove_tree(&self.path(bucket, id))
+    }
+
     /// The entry `id`, made by `make` in a staging folder when it is missing or damaged. Parallel makers of one
     /// entry wait for the first and then find its result. `on_damage` is told the name of a damaged entry.
     ///
@@ -216,7 +241,7 @@ impl Store {
         let path = self.path(bucket, id);
         let staging = self.stage(&format!("{bucket}-{}", &id[..id.len().min(16)]))?;
         make(staging.path())?;
-        let entry = Entry::seal(staging, path)?;
+        let entry = Entry::seal(staging, path, bucket.apart())?;
         // Nobody removes it before: that takes the lock of its making, too.
         let failed = StoreError::io("take a new entry into use");
         if let Some(made) = usage::take(bucket, entry.path()).map_err(failed)? {
@@ -292,6 +317,38 @@ mod tests {
         ));
         let entry = make(&store, "second");
         assert_eq!(fs::read_to_string(entry.file("file")).unwrap(), "second");
+    }
+
+    #[test]
+    fn a_kernel_is_found_without_a_look_at_its_tree() {
+        let (_dir, store) = store();
+        let make = |dir: &Path| -> Result<(), StoreError> {
+            fs::create_dir(dir.join("tree")).unwrap();
+            fs::write(dir.join("tree/Makefile"), "all:").unwrap();
+            fs::write(dir.join("tree.txt"), "x").unwrap();
+            Ok(())
+        };
+        let entry = store
+            .get_or_make(Bucket::Kernels, "abc", &Cancel::new(), |_| {}, make)
+            .unwrap();
+        let sealed: Vec<_> = entry.sealed().unwrap().into_keys().collect();
+        assert_eq!(sealed, ["tree.txt", "tree/Makefile"]);
+        store.look_into_the_rest(Bucket::Kernels, "abc").unwrap();
+        entry.verify().unwrap();
+
+        fs::write(entry.file("tree/Makefile"), "none").unwrap();
+        let entry = store.get(Bucket::Kernels, "abc").unwrap().unwrap();
+        let damage = store.look_into_the_rest(Bucket::Kernels, "abc").unwrap_err();
+        assert!(damage.to_string().contains("`tree/Makefile`"), "{damage}");
+        entry.verify().unwrap_err();
+        store.remove_damaged(Bucket::Kernels, "abc", &Cancel::new()).unwrap();
+        assert!(store.get(Bucket::Kernels, "abc").unwrap().is_none());
+
+        let entry = store
+            .get_or_make(Bucket::Kernels, "abc", &Cancel::new(), |_| {}, make)
+            .unwrap();
+        fs::write(entry.file("tree.txt"), "yy").unwrap();
+        store.get(Bucket::Kernels, "abc").unwrap_err();
     }
 
     #[test]

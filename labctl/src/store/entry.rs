@@ -4,6 +4,9 @@
 //! been written to since the manifest was, which is the last file of an entry. To re-hash gigabytes at every start
 //! would cost more than the work it guards. [`Entry::verify`] re-hashes: files that were touched, and those of an entry
 //! under suspicion.
+//!
+//! A manifest is one JSON document, and for a kernel two: its tree has thousands of files, every guest starts from a kernel,
+//! and few starts compile anything. What the second lists is looked at by [`Entry::look_into_the_rest`] only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,8 +24,6 @@ const MANIFEST: &str = "MANIFEST.json";
 /// Entries with more files than this (toolchain roots, kernel trees) have no digests: what was touched there counts as
 /// damaged.
 const HASHED_FILES: usize = 512;
-/// Entries with more files than this are looked at by two threads: beginning one costs as much as dozens of looks.
-const MANY_FILES: usize = 1024;
 
 /// A failure of the store itself.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ impl StoreError {
 }
 
 /// Says what is wrong with the first of `files` that is not as it was recorded.
-fn look_at(dir: &Path, files: &[(&String, &Recorded)], sealed: SystemTime) -> Result<(), String> {
+fn look_at(dir: &Path, files: &Files, sealed: SystemTime) -> Result<(), String> {
     let mut file = dir.to_owned();
     for (name, recorded) in files {
         file.clear();
@@ -71,8 +72,20 @@ fn look_at(dir: &Path, files: &[(&String, &Recorded)], sealed: SystemTime) -> Re
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     version: u32,
-    /// Relative path -> size and digest, of every regular file (links are followed by nobody and not listed).
-    files: BTreeMap<String, Recorded>,
+    /// Of every regular file (links are followed by nobody and not listed) that no second document lists.
+    files: Files,
+}
+
+/// Relative path -> size and digest.
+type Files = BTreeMap<String, Recorded>;
+
+/// A manifest as it was read.
+struct Read {
+    first: Manifest,
+    bytes: Vec<u8>,
+    /// Where in `bytes` the first document ends.
+    end: usize,
+    written: SystemTime,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,44 +112,34 @@ impl Entry {
     }
 
     pub(super) fn open(path: PathBuf) -> Result<Option<Self>, StoreError> {
-        let damaged = |what: String| StoreError::Damaged {
-            entry: path.display().to_string(),
-            what,
-        };
         if !path.is_dir() {
             return Ok(None);
         }
-        let (manifest, sealed) = read_manifest(&path).map_err(&damaged)?;
-        let files: Vec<(&String, &Recorded)> = manifest.files.iter().collect();
-        if files.len() < MANY_FILES {
-            look_at(&path, &files, sealed).map_err(&damaged)?;
-        } else {
-            // A kernel's tree is looked at before every guest, and nothing else goes on meanwhile.
-            let (some, others) = files.split_at(files.len() / 2);
-            let (some, others) = std::thread::scope(|scope| {
-                let others = scope.spawn(|| look_at(&path, others, sealed));
-                (look_at(&path, some, sealed), others.join())
-            });
-            some.map_err(&damaged)?;
-            others
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                .map_err(&damaged)?;
-        }
-        Ok(Some(Self { path }))
+        let entry = Self { path };
+        let manifest = entry.manifest()?;
+        look_at(&entry.path, &manifest.first.files, manifest.written).map_err(|what| entry.damaged(what))?;
+        Ok(Some(entry))
     }
 
-    /// Re-reads every file and compares its digest.
+    /// Looks at the files that opening the entry does not look at.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the first that is not as it was made.
+    pub(super) fn look_into_the_rest(&self) -> Result<(), StoreError> {
+        let manifest = self.manifest()?;
+        let rest = manifest.rest().map_err(|what| self.damaged(what))?;
+        look_at(&self.path, &rest, manifest.written).map_err(|what| self.damaged(what))
+    }
+
+    /// Looks at what opening left out, re-reads every file and compares its digest.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] names the first file that differs.
     pub fn verify(&self) -> Result<(), StoreError> {
-        let damaged = |what: String| StoreError::Damaged {
-            entry: self.path.display().to_string(),
-            what,
-        };
-        for (name, recorded) in read_manifest(&self.path).map_err(damaged)?.0.files {
+        self.look_into_the_rest()?;
+        for (name, recorded) in self.files()? {
             if recorded.sha256.is_some() {
-                check_digest(&self.path, &name, &recorded).map_err(damaged)?;
+                check_digest(&self.path, &name, &recorded).map_err(|what| self.damaged(what))?;
             }
         }
         Ok(())
@@ -147,21 +150,37 @@ impl Entry {
     /// # Errors
     /// When the manifest cannot be read.
     pub fn sealed(&self) -> Result<BTreeMap<String, (u64, Option<Digest>)>, StoreError> {
-        let (manifest, _) = read_manifest(&self.path).map_err(|what| StoreError::Damaged {
-            entry: self.path.display().to_string(),
-            what,
-        })?;
-        let files = manifest.files.into_iter();
+        let files = self.files()?.into_iter();
         Ok(files
             .map(|(path, recorded)| (path, (recorded.size, recorded.sha256)))
             .collect())
     }
 
+    fn files(&self) -> Result<Files, StoreError> {
+        let manifest = self.manifest()?;
+        let mut files = manifest.rest().map_err(|what| self.damaged(what))?;
+        files.extend(manifest.first.files);
+        Ok(files)
+    }
+
+    fn manifest(&self) -> Result<Read, StoreError> {
+        read_manifest(&self.path).map_err(|what| self.damaged(what))
+    }
+
+    fn damaged(&self, what: String) -> StoreError {
+        StoreError::Damaged {
+            entry: self.path.display().to_string(),
+            what,
+        }
+    }
+
     /// Writes the manifest and renames the staging folder into place. A crash before the rename leaves only a
-    /// staging folder, which nothing reads.
-    pub(super) fn seal(staging: Staging, path: PathBuf) -> Result<Self, StoreError> {
+    /// staging folder, which nothing reads. What lies below `apart` is listed apart.
+    pub(super) fn seal(staging: Staging, path: PathBuf, apart: Option<&str>) -> Result<Self, StoreError> {
         let mut files = BTreeMap::new();
         record_files(staging.path(), staging.path(), &mut files)?;
+        let is_apart = |name: &str| apart.is_some_and(|apart| Path::new(name).starts_with(apart));
+        let rest: Files = files.extract_if(.., |name, _| is_apart(name)).collect();
         if files.len() <= HASHED_FILES {
             for (name, recorded) in &mut files {
                 let file =
@@ -169,8 +188,13 @@ impl Entry {
                 recorded.sha256 = Some(Digest::of_reader(file).map_err(StoreError::io("hash a new entry"))?);
             }
         }
-        let manifest = serde_json::to_vec_pretty(&Manifest { version: 1, files })
-            .map_err(|error| StoreError::io("write a manifest")(error.into()))?;
+        let failed = |error: serde_json::Error| StoreError::io("write a manifest")(error.into());
+        let mut manifest = serde_json::to_vec_pretty(&Manifest { version: 1, files }).map_err(failed)?;
+        manifest.push(b'\n');
+        if !rest.is_empty() {
+            serde_json::to_writer(&mut manifest, &rest).map_err(failed)?;
+            manifest.push(b'\n');
+        }
         fs::write(staging.path().join(MANIFEST), manifest).map_err(StoreError::io("write a manifest"))?;
         remove_tree(&path)?;
         let staged = staging.keep();
@@ -180,8 +204,16 @@ impl Entry {
     }
 }
 
-/// The manifest, and when it was written.
-fn read_manifest(path: &Path) -> Result<(Manifest, SystemTime), String> {
+impl Read {
+    /// What the second document lists.
+    fn rest(&self) -> Result<Files, String> {
+        let mut documents = serde_json::Deserializer::from_slice(&self.bytes[self.end..]).into_iter();
+        let rest = documents.next().transpose();
+        Ok(rest.map_err(unreadable)?.unwrap_or_default())
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<Read, String> {
     let missing = |error| format!("no manifest: {error}");
     let mut file = fs::File::open(path.join(MANIFEST)).map_err(missing)?;
     let written = file
@@ -190,8 +222,22 @@ fn read_manifest(path: &Path) -> Result<(Manifest, SystemTime), String> {
         .map_err(missing)?;
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut file, &mut bytes).map_err(missing)?;
-    let manifest = serde_json::from_slice(&bytes).map_err(|error| format!("unreadable manifest: {error}"))?;
-    Ok((manifest, written))
+    let mut documents = serde_json::Deserializer::from_slice(&bytes).into_iter();
+    let first = documents
+        .next()
+        .ok_or_else(|| "an empty manifest".to_owned())?
+        .map_err(unreadable)?;
+    let end = documents.byte_offset();
+    Ok(Read {
+        first,
+        bytes,
+        end,
+        written,
+    })
+}
+
+fn unreadable(error: serde_json::Error) -> String {
+    format!("unreadable manifest: {error}")
 }
 
 /// Re-reads one file. One without a digest was not to be touched.
@@ -209,7 +255,7 @@ fn check_digest(entry: &Path, name: &str, recorded: &Recorded) -> Result<(), Str
     }
 }
 
-fn record_files(root: &Path, dir: &Path, files: &mut BTreeMap<String, Recorded>) -> Result<(), StoreError> {
+fn record_files(root: &Path, dir: &Path, files: &mut Files) -> Result<(), StoreError> {
     for entry in fs::read_dir(dir).map_err(StoreError::io("list a new entry"))? {
         let entry = entry.map_err(StoreError::io("list a new entry"))?;
         let meta = entry.metadata().map_err(StoreError::io("list a new entry"))?;

@@ -217,6 +217,23 @@ fn whatever_is_damaged_in_the_store_is_named_and_made_again() {
     assert_eq!(output.status.code(), Some(0), "{}", explain(&output));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("is damaged: `root/usr/bin/"), "{said}");
+    // And of what modules are compiled against, when something is to be compiled.
+    let tree = stored(&bed, "kernels", "vmlinux").with_file_name("tree");
+    let common = fs::read_dir(tree).unwrap().map(|entry| entry.unwrap().path());
+    let header = common
+        .map(|folder| folder.join("include/linux/kprobes.h"))
+        .find(|header| header.is_file())
+        .unwrap();
+    let good = fs::read(&header).unwrap();
+    flip_a_byte(&header);
+    assert_eq!(bed.ok(&fresh), "it runs\n");
+    assert_ne!(fs::read(&header).unwrap(), good, "nobody needed it");
+    fs::remove_dir_all(bed.store().join("artefacts")).unwrap();
+    let output = bed.labctl(&["check", "exercise-b", "--reference", KERNEL[0], KERNEL[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", explain(&output));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is damaged: `tree/"), "{said}");
+    assert_eq!(fs::read(&header).unwrap(), good);
     bed.assert_nothing_left();
 }
 
