@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 /// Packages of the workspace, each with one binary of the same name.
 const TOOLS: [(&str, &str); 4] = [
     ("lab-init", "the guest's process 1"),
@@ -69,8 +71,15 @@ fn embed_tools(root: &Path, out: &Path, code: &mut String) {
         let built = target_dir.join(&target).join("guest").join(name);
         assert!(built.exists(), "cargo made no `{}`", built.display());
         let constant = name.to_uppercase().replace('-', "_");
-        writeln!(code, "/// The static executable of `{name}`, {about}.\npub static {constant}: &[u8] = include_bytes!({built:?});")
-            .expect("a String takes any text");
+        let bytes =
+            fs::read(&built).unwrap_or_else(|error| panic!("cannot read `{}`: {error}", built.display()));
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        writeln!(
+            code,
+            "/// `{name}`, {about}.\n\
+             pub static {constant}: Tool = Tool {{ bytes: include_bytes!({built:?}), sha256: {sha256:?} }};"
+        )
+        .expect("a String takes any text");
     }
 }
 

@@ -1,7 +1,23 @@
 //! What the binary carries: the guest's tools, the sources of the course's modules, and the course itself.
 //! `labctl/build.rs` makes the list.
 
+use crate::digest::Digest;
+
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// A static executable for the guest.
+#[derive(Debug)]
+pub struct Tool {
+    pub bytes: &'static [u8],
+    sha256: [u8; 32],
+}
+
+impl Tool {
+    /// Of the bytes. It was taken when they were made: every guest asks for it, and they are megabytes.
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(self.sha256)
+    }
+}
 
 /// The embedded bytes of one file of the course.
 pub fn course_file(path: &str) -> Option<&'static [u8]> {
@@ -26,12 +42,14 @@ mod tests {
     #[test]
     fn the_tools_are_static_executables_without_paths_of_the_host() {
         let home = concat!(env!("CARGO_MANIFEST_DIR"), "/").trim_end_matches("labctl/");
-        for (name, bytes) in [
-            ("lab-init", LAB_INIT),
-            ("sender", SENDER),
-            ("receiver", RECEIVER),
-            ("tracer", TRACER),
+        for (name, tool) in [
+            ("lab-init", &LAB_INIT),
+            ("sender", &SENDER),
+            ("receiver", &RECEIVER),
+            ("tracer", &TRACER),
         ] {
+            let bytes = tool.bytes;
+            assert_eq!(tool.digest(), Digest::of(bytes), "{name}");
             let file = object::File::parse(bytes).unwrap();
             assert!(
                 object::Object::section_by_name(&file, ".interp").is_none(),

@@ -13,6 +13,7 @@ use super::plan::{BaseInputs, KernelModule, PlanError, plan};
 use super::pool::{PoolError, read_packages};
 use super::spec::BaseSpec;
 use crate::digest::{Digest, InputHasher};
+use crate::embedded::Tool;
 use crate::event::{Events, Stage};
 use crate::sandbox::{Bubblewrap, SandboxError};
 use crate::store::{Bucket, Store, StoreError};
@@ -20,7 +21,7 @@ use crate::supervise::{Cancel, Cancelled};
 use crate::toolchain::{PackageError, PackageFile};
 
 /// Changes when the same inputs would give another initramfs.
-const RECIPE: &str = "initramfs/2";
+const RECIPE: &str = "initramfs/3";
 const INITRAMFS: &str = "initramfs.cpio";
 const RECORD: &str = "image.json";
 
@@ -90,7 +91,7 @@ pub struct BaseParts<'a> {
     pub spec: &'a BaseSpec,
     pub packages: &'a [PackageFile],
     pub overlay: &'a BTreeMap<String, Vec<u8>>,
-    pub init: &'a [u8],
+    pub init: &'static Tool,
     pub modules: &'a [KernelModule],
     pub layers: &'a [String],
 }
@@ -133,7 +134,7 @@ impl BaseParts<'_> {
         for layer in self.layers {
             hasher = hasher.input("layer", layer);
         }
-        hasher.input("init", self.init).finish()
+        hasher.input("init", self.init.digest().to_string()).finish()
     }
 }
 
@@ -204,7 +205,7 @@ impl ImageBuilder<'_> {
             spec: parts.spec,
             pool: &pool,
             overlay: parts.overlay,
-            init: parts.init,
+            init: parts.init.bytes,
             modules: parts.modules,
             layers: parts.layers,
         })?;

@@ -74,7 +74,7 @@ impl Preparation {
             spec: &recipe.spec.base,
             packages: &base_packages,
             overlay: &recipe.overlay,
-            init: embedded::LAB_INIT,
+            init: &embedded::LAB_INIT,
             modules: &[],
             layers: &[],
         };

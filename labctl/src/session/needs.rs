@@ -41,12 +41,8 @@ impl Needs {
                 needs.image(course, &recipe, &lock, &kernels, store);
             }
         }
-        for (name, bytes) in own_program_files() {
-            needs.add(
-                Bucket::Artefacts,
-                Digest::of(bytes),
-                format!("labctl's own {name}"),
-            );
+        for (name, tool) in own_program_files() {
+            needs.add(Bucket::Artefacts, tool.digest(), format!("labctl's own {name}"));
         }
         needs
     }

@@ -12,7 +12,7 @@ use crate::apt::{ArchiveConfig, FetchError, LockFile, Strictness, ensure, stored
 use crate::bundle::BundleError;
 use crate::cbuild::{CompileError, Compiler, ModuleSpec, SourceError, SourceSet};
 use crate::digest::Digest;
-use crate::embedded;
+use crate::embedded::{self, Tool};
 use crate::event::{Events, Stage};
 use crate::image::{
     BaseParts, ImageBuilder, ImageError, ImageSpec, KernelModule, LAYER_FILE, LayerInputs, LayerSpec,
@@ -395,14 +395,16 @@ impl Preparation {
         &self,
     ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, PrepareError> {
         let mut paths = std::collections::BTreeMap::new();
-        for (name, bytes) in own_program_files() {
-            let id = Digest::of(bytes).to_string();
+        for (name, tool) in own_program_files() {
+            let id = tool.digest().to_string();
             let entry = self.store.get_or_make::<StoreError>(
                 Bucket::Artefacts,
                 &id,
                 &self.cancel,
                 |damage| self.events.warn(format!("{damage}; it is written again")),
-                |staging| fs_err::write(staging.join(name), bytes).map_err(StoreError::io("write a tool")),
+                |staging| {
+                    fs_err::write(staging.join(name), tool.bytes).map_err(StoreError::io("write a tool"))
+                },
             )?;
             paths.insert(name.to_owned(), entry.file(name));
         }
@@ -428,11 +430,11 @@ impl Preparation {
 }
 
 /// labctl's own programs for the guest. Each is stored under the digest of its bytes.
-pub(super) fn own_program_files() -> [(&'static str, &'static [u8]); 3] {
+pub(super) fn own_program_files() -> [(&'static str, &'static Tool); 3] {
     [
-        ("sender", embedded::SENDER),
-        ("receiver", embedded::RECEIVER),
-        ("tracer", embedded::TRACER),
+        ("sender", &embedded::SENDER),
+        ("receiver", &embedded::RECEIVER),
+        ("tracer", &embedded::TRACER),
     ]
 }
 

@@ -63,7 +63,7 @@ fn the_base_is_small_whole_and_the_same_twice() {
         spec: &bench.spec.base,
         packages: &bench.packages,
         overlay: &overlay,
-        init: embedded::LAB_INIT,
+        init: &embedded::LAB_INIT,
         modules: &[],
         layers: &[],
     };
@@ -115,7 +115,7 @@ fn a_package_that_is_left_out_by_mistake_is_noticed() {
         spec: &bench.spec.base,
         packages: &fewer,
         overlay: &overlay,
-        init: b"init",
+        init: &embedded::SENDER,
         modules: &[],
         layers: &[],
     };

@@ -32,7 +32,7 @@ impl Stocked {
         );
         put(&store, Bucket::Templates, "2c3d", "memory", &[1; 1 << 20]);
         put(&store, Bucket::Artefacts, "4e5f", "send_trace.ko", b"\x7fELF");
-        let program = labctl::embedded::SENDER;
+        let program = labctl::embedded::SENDER.bytes;
         put(
             &store,
             Bucket::Artefacts,
@@ -123,7 +123,7 @@ fn what_was_not_used_for_long_goes() {
     ];
     compare("cache-gc", said.join("\n"));
     assert_eq!(stocked.left(), [""; 0]);
-    let own = Digest::of(labctl::embedded::SENDER).to_string();
+    let own = labctl::embedded::SENDER.digest().to_string();
     assert!(stocked.store().get(Bucket::Artefacts, &own).unwrap().is_some());
 }
 
