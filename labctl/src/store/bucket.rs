@@ -341,7 +341,9 @@ mod tests {
         let damage = store.look_into_the_rest(Bucket::Kernels, "abc").unwrap_err();
         assert!(damage.to_string().contains("`tree/Makefile`"), "{damage}");
         entry.verify().unwrap_err();
-        store.remove_damaged(Bucket::Kernels, "abc", &Cancel::new()).unwrap();
+        store
+            .remove_damaged(Bucket::Kernels, "abc", &Cancel::new())
+            .unwrap();
         assert!(store.get(Bucket::Kernels, "abc").unwrap().is_none());
 
         let entry = store
