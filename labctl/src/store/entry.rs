@@ -177,10 +177,10 @@ impl Entry {
     /// Writes the manifest and renames the staging folder into place. A crash before the rename leaves only a
     /// staging folder, which nothing reads. What lies below `apart` is listed apart.
     pub(super) fn seal(staging: Staging, path: PathBuf, apart: Option<&str>) -> Result<Self, StoreError> {
-        let mut files = BTreeMap::new();
+        let mut files = Files::new();
         record_files(staging.path(), staging.path(), &mut files)?;
         let is_apart = |name: &str| apart.is_some_and(|apart| Path::new(name).starts_with(apart));
-        let rest: Files = files.extract_if(.., |name, _| is_apart(name)).collect();
+        let (rest, mut files): (Files, Files) = files.into_iter().partition(|(name, _)| is_apart(name));
         if files.len() <= HASHED_FILES {
             for (name, recorded) in &mut files {
                 let file =
