@@ -17,12 +17,12 @@ use super::error::KernelError;
 use super::spec::KernelSpec;
 use crate::cbuild::KernelTree;
 use crate::digest::Digest;
-use crate::store::Entry;
+use crate::store::{Entry, KERNEL_TREE};
 
 pub(super) const RECORD: &str = "kernel.json";
 pub(super) const IMAGE: &str = "vmlinux";
 pub(super) const CONFIG: &str = "config";
-pub(super) const TREE: &str = "tree";
+pub(super) const TREE: &str = KERNEL_TREE;
 pub(super) const MODULES: &str = "modules";
 
 /// `kernel.json`.

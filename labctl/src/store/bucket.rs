@@ -11,6 +11,9 @@ use super::staging::{self, Staging};
 use super::usage::{self, Uses};
 use crate::supervise::Cancel;
 
+/// The folder of a kernel's entry that modules are compiled against.
+pub const KERNEL_TREE: &str = "tree";
+
 /// A kind of entry. Each has its own folder, so that `cache gc` can treat kinds differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
@@ -51,7 +54,7 @@ impl Bucket {
 
     /// The folder of its entries that has too many files to look at on every open: see [`Store::look_into_the_rest`].
     fn apart(self) -> Option<&'static str> {
-        (self == Self::Kernels).then_some("tree")
+        (self == Self::Kernels).then_some(KERNEL_TREE)
     }
 }
 
@@ -168,21 +171,28 @@ impl Store {
     /// Looks at those files of an entry that [`Store::get`] does not: a kernel's tree. Whoever needs them asks first.
     ///
     /// # Errors
-    /// As [`Store::get`].
+    /// As [`Store::get`]; an entry that is gone is damaged, too: whoever asks has had it.
     pub fn look_into_the_rest(&self, bucket: Bucket, id: &str) -> Result<(), StoreError> {
         match self.peek(bucket, id)? {
             Some(entry) => entry.look_into_the_rest(),
-            None => Ok(()),
+            None => Err(StoreError::Damaged {
+                entry: self.path(bucket, id).display().to_string(),
+                what: "it is gone".to_owned(),
+            }),
         }
     }
 
-    /// Removes a damaged entry, whoever has it in use: they work with damaged files.
+    /// Removes an entry if it is damaged anywhere, whoever has it in use: they work with damaged files. One that another
+    /// labctl has made again meanwhile stays.
     ///
     /// # Errors
     /// When it cannot be removed, or a stop was asked for.
     pub fn remove_damaged(&self, bucket: Bucket, id: &str, cancel: &Cancel) -> Result<(), StoreError> {
         let _lock = self.lock(bucket, id, cancel)?;
-        remove_tree(&self.path(bucket, id))
+        match self.look_into_the_rest(bucket, id) {
+            Err(StoreError::Damaged { .. }) => remove_tree(&self.path(bucket, id)),
+            looked => looked,
+        }
     }
 
     /// The entry `id`, made by `make` in a staging folder when it is missing or damaged. Parallel makers of one
@@ -341,14 +351,19 @@ mod tests {
         let damage = store.look_into_the_rest(Bucket::Kernels, "abc").unwrap_err();
         assert!(damage.to_string().contains("`tree/Makefile`"), "{damage}");
         entry.verify().unwrap_err();
-        store
-            .remove_damaged(Bucket::Kernels, "abc", &Cancel::new())
-            .unwrap();
+        let remove = || store.remove_damaged(Bucket::Kernels, "abc", &Cancel::new());
+        remove().unwrap();
         assert!(store.get(Bucket::Kernels, "abc").unwrap().is_none());
+        let damage = store.look_into_the_rest(Bucket::Kernels, "abc").unwrap_err();
+        assert!(damage.to_string().contains("it is gone"), "{damage}");
+        remove().unwrap();
 
         let entry = store
             .get_or_make(Bucket::Kernels, "abc", &Cancel::new(), |_| {}, make)
             .unwrap();
+        // Somebody who has seen the damage before, and comes when another has mended it.
+        remove().unwrap();
+        store.look_into_the_rest(Bucket::Kernels, "abc").unwrap();
         fs::write(entry.file("tree.txt"), "yy").unwrap();
         store.get(Bucket::Kernels, "abc").unwrap_err();
     }

@@ -80,7 +80,7 @@ struct Manifest {
 type Files = BTreeMap<String, Recorded>;
 
 /// A manifest as it was read.
-struct Read {
+struct ManifestFile {
     first: Manifest,
     bytes: Vec<u8>,
     /// Where in `bytes` the first document ends.
@@ -163,7 +163,7 @@ impl Entry {
         Ok(files)
     }
 
-    fn manifest(&self) -> Result<Read, StoreError> {
+    fn manifest(&self) -> Result<ManifestFile, StoreError> {
         read_manifest(&self.path).map_err(|what| self.damaged(what))
     }
 
@@ -204,7 +204,7 @@ impl Entry {
     }
 }
 
-impl Read {
+impl ManifestFile {
     /// What the second document lists.
     fn rest(&self) -> Result<Files, String> {
         let mut documents = serde_json::Deserializer::from_slice(&self.bytes[self.end..]).into_iter();
@@ -213,7 +213,7 @@ impl Read {
     }
 }
 
-fn read_manifest(path: &Path) -> Result<Read, String> {
+fn read_manifest(path: &Path) -> Result<ManifestFile, String> {
     let missing = |error| format!("no manifest: {error}");
     let mut file = fs::File::open(path.join(MANIFEST)).map_err(missing)?;
     let written = file
@@ -228,7 +228,7 @@ fn read_manifest(path: &Path) -> Result<Read, String> {
         .ok_or_else(|| "an empty manifest".to_owned())?
         .map_err(unreadable)?;
     let end = documents.byte_offset();
-    Ok(Read {
+    Ok(ManifestFile {
         first,
         bytes,
         end,

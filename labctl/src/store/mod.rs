@@ -15,7 +15,7 @@ mod remove;
 mod staging;
 mod usage;
 
-pub use bucket::{Bucket, Store};
+pub use bucket::{Bucket, KERNEL_TREE, Store};
 pub use census::{Extent, Stored, Unfinished};
 pub use entry::{Entry, StoreError};
 pub use lock::StoreLock;
