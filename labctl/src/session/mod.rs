@@ -12,6 +12,7 @@ mod image_build;
 mod lab;
 mod names;
 mod needs;
+mod own_tools;
 mod portable;
 mod prepare;
 mod readymade;

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::prepare::{KernelPackages, base_parts, kernel_modules, own_program_files, packages};
+use super::own_tools::own_program_files;
+use super::prepare::{KernelPackages, base_parts, kernel_modules, packages};
 use super::recipe::{ImageRecipe, KernelRecipe, names};
 use crate::apt::LockFile;
 use crate::digest::Digest;
