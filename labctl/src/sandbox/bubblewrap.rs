@@ -48,7 +48,7 @@ impl SandboxError {
 }
 
 /// An installed bubblewrap.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bubblewrap {
     program: PathBuf,
     /// Of all copies together. Asked for when it is needed: most guests start without anything being compiled.
