@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::bed::command;
 
@@ -78,15 +78,19 @@ impl Cluster {
         self.node.wait().unwrap();
         // `listpids`: PID, job, step …, one process of a job in each line, after a heading. A job's processes are in the
         // process group of its shell.
-        for pid in victims
+        let victims: Vec<Pid> = victims
             .lines()
             .skip(1)
-            .filter_map(|line| line.split_whitespace().next())
-        {
-            if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
-                _ = kill_process_group(pid, Signal::KILL);
-                _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
+            .filter_map(|line| Pid::from_raw(line.split_whitespace().next()?.parse().ok()?))
+            .collect();
+        // First the daemons that look after a job: they outlive slurmd, and would report a job that failed, of which a
+        // node without power says nothing.
+        for daemon in victims.iter().filter_map(|victim| step_daemon(*victim)) {
+            _ = kill_process(daemon, Signal::KILL);
+        }
+        for victim in victims {
+            _ = kill_process_group(victim, Signal::KILL);
+            _ = kill_process(victim, Signal::KILL);
         }
         let node = format!("nodename={NODE}");
         self.ask("scontrol", &["update", &node, "state=down", "reason=power"]);
@@ -121,6 +125,14 @@ impl Drop for Cluster {
             drop(daemon.wait());
         }
     }
+}
+
+/// The parent of a process, if it is one of Slurm's that look after a job; each is the parent of its job's shell.
+fn step_daemon(child: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.as_raw_nonzero())).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
+    let name = fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    (name.trim() == "slurmstepd").then_some(Pid::from_raw(parent.parse().ok()?)?)
 }
 
 fn start_node(at: &Path) -> Child {
