@@ -1,4 +1,4 @@
-//! The ssh server: dropbear, in the foreground, with keys only. It is started again when it ends, unless it ends
+//! The ssh server: dropbear, in the foreground. It is started again when it ends, unless it ends
 //! as soon as it starts.
 
 use std::fs::{self, File, OpenOptions};
@@ -20,11 +20,11 @@ pub(crate) const PID_FILE_DIR: &str = "/run";
 pub(crate) const PID_FILE_NAME: &str = "dropbear.pid";
 
 /// * `-F` foreground, `-E` log to standard error;
-/// * `-s` no passwords, `-j -k` no forwarding, `-m` no message of the day;
+/// * `-j -k` no forwarding, `-m` no message of the day;
 /// * `-r` the one host key, so that none is generated;
 /// * `-W` the receive window: the default of 24 kB halves the speed at which files arrive.
-const ARGUMENTS: [&str; 14] = [
-    "-F", "-E", "-s", "-j", "-k", "-m", "-r", HOST_KEY, "-P", PID_FILE, "-p", "22", "-W", "1048576",
+const ARGUMENTS: [&str; 13] = [
+    "-F", "-E", "-j", "-k", "-m", "-r", HOST_KEY, "-P", PID_FILE, "-p", "22", "-W", "1048576",
 ];
 
 /// A server that lives shorter than this has not served anyone.

@@ -110,8 +110,8 @@ pub enum ConnectError {
         expected: String,
         got: String,
     },
-    /// The guest does not know our key. Never retried.
-    #[error("the guest at {address} refused labctl's key")]
+    /// The guest knows neither our password nor our key. Never retried.
+    #[error("the guest at {address} refused labctl's password and its key")]
     AuthRefused { address: SocketAddr },
     /// The two sides share no algorithm. Never retried.
     #[error("the SSH server at {address} offers no algorithm that labctl accepts")]
@@ -316,11 +316,16 @@ async fn shake_hands(
             }
             HandlerError::Ssh(error) => Failure::Retry(AttemptError::Handshake(error)),
         })?;
-    let key = PrivateKeyWithHashAlg::new(Arc::clone(&access.client), None);
-    let answer = handle
-        .authenticate_publickey("root", key)
+    let broken = |error| Failure::Retry(AttemptError::Handshake(error));
+    let mut answer = handle
+        .authenticate_password("root", access.password.reveal())
         .await
-        .map_err(|error| Failure::Retry(AttemptError::Handshake(error)))?;
+        .map_err(broken)?;
+    if !answer.success() && !handle.is_closed() {
+        // Whoever works in the guest has changed the password. The key is another way in.
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(&access.client), None);
+        answer = handle.authenticate_publickey("root", key).await.map_err(broken)?;
+    }
     match answer {
         client::AuthResult::Success => Ok(Guest::new(address, handle, lost, severs)),
         // The library reports a connection that ended as a refusal that leaves no method.

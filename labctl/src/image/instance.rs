@@ -14,6 +14,8 @@ pub struct InstanceFiles {
     pub host_key: Vec<u8>,
     /// The lines of `/root/.ssh/authorized_keys`.
     pub authorized_keys: String,
+    /// `/etc/shadow`.
+    pub shadow: String,
     pub hostname: String,
     pub tools: Vec<ToolFile>,
 }
@@ -57,6 +59,7 @@ fn tree(files: &InstanceFiles) -> Result<Tree, TreeError> {
         0o644,
         format!("{}\n", files.hostname).into_bytes(),
     )?;
+    tree.insert_file("etc/shadow", 0o600, files.shadow.as_bytes())?;
     tree.insert_dir("root", 0o700)?;
     tree.insert_dir("root/.ssh", 0o700)?;
     tree.insert_file(
@@ -89,6 +92,7 @@ mod tests {
         let files = InstanceFiles {
             host_key: b"key".to_vec(),
             authorized_keys: "ssh-ed25519 AAAA\n".to_owned(),
+            shadow: "root:$3$$00:::::::\n".to_owned(),
             hostname: "module7".to_owned(),
             tools: vec![ToolFile {
                 path: "/lab/bin/sender".to_owned(),
@@ -101,6 +105,10 @@ mod tests {
         assert!(both.file("init").is_some());
         assert!(matches!(
             both.get("etc/lab/host_key"),
+            Some(Node::File { mode: 0o600, .. })
+        ));
+        assert!(matches!(
+            both.get("etc/shadow"),
             Some(Node::File { mode: 0o600, .. })
         ));
         assert!(both.file("lab/bin/sender").is_some());

@@ -71,6 +71,7 @@ impl Bootable {
         let files = InstanceFiles {
             host_key: keys.dropbear_host_key().map_err(io::Error::other)?,
             authorized_keys: keys.authorized_keys().map_err(io::Error::other)?,
+            shadow: keys.shadow(),
             hostname: self.module.clone(),
             tools: self.tools.read()?,
         };

@@ -37,7 +37,7 @@ const MEMORY: &str = "memory";
 const STATE: &str = "state";
 const CONSOLE: &str = "console.log";
 const KMSG: &str = "kmsg.log";
-const KEY_FILES: [&str; 3] = ["id_ed25519", "id_ed25519.pub", "host_ed25519.pub"];
+const KEY_FILES: [&str; 4] = ["id_ed25519", "id_ed25519.pub", "password", "host_ed25519.pub"];
 
 /// What every clone's first command will touch: read once before the freeze, it is in memory for all of them.
 const WARM_UP: &str =

@@ -51,6 +51,8 @@ pub(crate) struct Script {
     pub(crate) greetings: Vec<Greeting>,
     pub(crate) wrong_host_key: bool,
     pub(crate) refuse_auth: bool,
+    /// Only the key lets in, as where somebody has changed root's password.
+    pub(crate) refuse_password: bool,
     pub(crate) ending: Ending,
 }
 
@@ -60,6 +62,7 @@ impl Default for Script {
             greetings: Vec::new(),
             wrong_host_key: false,
             refuse_auth: false,
+            refuse_password: false,
             ending: Ending::Normal,
         }
     }
@@ -188,6 +191,11 @@ struct Connection {
 
 impl server::Handler for Connection {
     type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, _: &str) -> Result<Auth, russh::Error> {
+        let refused = self.script.refuse_auth || self.script.refuse_password || user != "root";
+        Ok(if refused { Auth::reject() } else { Auth::Accept })
+    }
 
     async fn auth_publickey(&mut self, user: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         if self.script.refuse_auth || user != "root" {

@@ -147,6 +147,17 @@ async fn a_refused_key_is_an_error_at_once() {
     assert_eq!(fake.connections(), 1);
 }
 
+#[tokio::test]
+async fn a_key_lets_in_where_the_password_was_changed() {
+    let fake = FakeSsh::start(Script {
+        refuse_password: true,
+        ..Script::default()
+    })
+    .await;
+    connect(&fake, &patient(), plenty()).await.unwrap();
+    assert_eq!(fake.connections(), 1);
+}
+
 fn patient() -> Patience {
     Patience::for_running(100.0)
 }
