@@ -34,7 +34,7 @@ fn main() {
         .parent()
         .expect("labctl/ lies in the repository")
         .to_owned();
-    println!("cargo::rerun-if-changed=build.rs");
+    watch("build.rs");
     let mut code = String::new();
     embed_tools(&root, &out, &mut code);
     embed_files(
@@ -54,16 +54,18 @@ fn main() {
     write(&out.join("embedded.rs"), &code);
 }
 
+/// Has this script run again when `path` changes, which is relative to the package: one clone may build in the target folder
+/// of another, and it is its own files that count.
+fn watch(path: &str) {
+    println!("cargo::rerun-if-changed={path}");
+}
+
 fn embed_tools(root: &Path, out: &Path, code: &mut String) {
     for source in TOOL_SOURCES {
-        println!(
-            "cargo::rerun-if-changed={}",
-            root.join("guest-tools").join(source).display()
-        );
+        watch(&format!("../guest-tools/{source}"));
     }
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", root.join(file).display());
-    }
+    watch("../Cargo.toml");
+    watch("../Cargo.lock");
     let target = required("TARGET");
     let target_dir = out.join("guest");
     build_tools(root, &target, &target_dir);
@@ -163,7 +165,7 @@ fn embed_files(root: &Path, name: &str, about: &str, tops: &[&str], code: &mut S
     let mut files = Vec::new();
     for top in tops {
         let path = root.join(top);
-        println!("cargo::rerun-if-changed={}", path.display());
+        watch(&format!("../{top}"));
         if !path.exists() {
             println!("cargo::warning=`{top}` does not exist and is not embedded");
             continue;
