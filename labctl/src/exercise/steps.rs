@@ -272,8 +272,9 @@ impl<'a> Steps<'a> {
         self.until_holds(step, line, running, within).await
     }
 
-    /// Waits, inside the guest, until one of the functions has a kprobe. A line of the list is `ADDRESS  k  SYMBOL+0x0 …`
-    /// (Documentation/trace/kprobes.rst); `r` instead of `k` is a kretprobe.
+    /// Waits, inside the guest, until one of the functions has a kprobe and bpftrace, if that is what sets them, has set all
+    /// of its own. A line of the list is `ADDRESS  k  SYMBOL+0x0 …` (Documentation/trace/kprobes.rst); `r` instead of `k` is a
+    /// kretprobe.
     async fn probed(
         &self,
         step: &Step,
@@ -281,13 +282,18 @@ impl<'a> Steps<'a> {
         running: &Running,
         within: Duration,
     ) -> Result<StepStatus, StepError> {
-        let any = names.join("\\|").replace('.', "\\.");
-        // A script sets its probes one after the other: they are all there when no more have come for a while.
+        let any: Vec<_> = names.iter().map(|name| format!("k:{name}+0x0")).collect();
+        let any = any.join("|");
+        // bpftrace sets its probes one after the other, under load with seconds in between, and waits for what they have to
+        // say once all are there. What a process waits in is the first word of /proc/PID/syscall: one of poll, select,
+        // epoll_wait, pselect6, ppoll and epoll_pwait (arch/x86/entry/syscalls/syscall_64.tbl). Until there is a probe no
+        // program is started but for the pause: each takes of the emulated processor that bpftrace needs.
         let line = format!(
-            "list=/sys/kernel/debug/kprobes/list; before=; \
-             until now=$(grep -c '  k  ' $list) && [ \"$now\" = \"$before\" ] \
-             && grep -q '^[0-9a-f]* *k *\\({any}\\)+0x0' $list; \
-             do before=$now; usleep 400000; done"
+            "there() {{ while read -r at kind where rest; do case $kind:$where in {any}) return 0 ;; esac; \
+             done < /sys/kernel/debug/kprobes/list; return 1; }}; \
+             busy() {{ for pid in $(pidof bpftrace); do call=; read -r call rest < /proc/$pid/syscall; \
+             case $call in 7|23|232|270|271|281) ;; *) return 0 ;; esac; done; return 1; }}; \
+             until there && ! busy; do usleep 200000; done"
         );
         self.until_holds(step, line, running, within).await
     }
