@@ -38,8 +38,8 @@ pub struct Access {
     pub(super) host: PublicKey,
 }
 
-/// The password of root: 256 random bits in hexadecimal digits. Emulated, its check takes next to nothing, where that of an
-/// ed25519 signature takes 45 of the 350 ms in which a clone answers.
+/// The password of root: 256 random bits in hexadecimal digits. Under emulation the first command of a clone has its answer
+/// 5 to 10 % sooner (0.34 instead of 0.38 s) than after a signature, whose check is long.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Password(String);
 
