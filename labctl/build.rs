@@ -54,10 +54,13 @@ fn main() {
     write(&out.join("embedded.rs"), &code);
 }
 
-/// Has this script run again when `path` changes, which is relative to the package: one clone may build in the target folder
-/// of another, and it is its own files that count.
+/// Has this script run again when `path` changes, which is relative to the package. One clone may build in the target folder
+/// of another: it is its own files that count, and what was generated names those of the clone that built before, which may
+/// be gone.
 fn watch(path: &str) {
     println!("cargo::rerun-if-changed={path}");
+    let built_from = PathBuf::from(required("CARGO_MANIFEST_DIR")).join(path);
+    println!("cargo::rerun-if-changed={}", built_from.display());
 }
 
 fn embed_tools(root: &Path, out: &Path, code: &mut String) {
