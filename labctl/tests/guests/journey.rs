@@ -46,6 +46,17 @@ fn up_and_everything_that_can_be_done_with_it() {
         "ssh's words are read by the guest's shell"
     );
 
+    // The password lets in, which costs the guest less than the key; once somebody has changed it, the key does.
+    let log = ["exec", "--", "cat", "/run/dropbear.log"];
+    let entered = bed.ok(&log);
+    assert!(
+        entered.contains("Password auth succeeded") && !entered.contains("Pubkey auth succeeded"),
+        "{entered}"
+    );
+    bed.ok(&["exec", "--", "sh", "-c", "echo 'root:*:::::::' > /etc/shadow"]);
+    let entered = bed.ok(&log);
+    assert!(entered.contains("Pubkey auth succeeded"), "{entered}");
+
     // Files and folders, there and back.
     let tree = bed.dir.path().join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
