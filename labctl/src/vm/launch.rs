@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::argv::argv;
 use super::config::{ConfigError, Origin, VmConfig};
 use super::death::{Death, DeathCause};
+use super::follow::Follower;
 use super::freeze::{self, ThawError};
 use super::instance::{InstanceDir, InstanceError};
 use super::machine::Vm;
@@ -146,7 +147,21 @@ async fn start_once(
             return Err(end(&process, LaunchError::Thaw(error)).await);
         }
     }
-    Vm::assemble(qmp, process, dir.clone(), record, reports, events).map_err(LaunchError::Watch)
+    // The stages of a boot are waited for; what goes on is ready.
+    let console = match &config.origin {
+        Origin::Clone { .. } => Follower::unhurried(&dir.console_log()),
+        Origin::Boot | Origin::Template { .. } => Follower::open(&dir.console_log()),
+    };
+    let console = console.map_err(LaunchError::Watch)?;
+    Ok(Vm::assemble(
+        qmp,
+        process,
+        dir.clone(),
+        record,
+        reports,
+        console,
+        events,
+    ))
 }
 
 /// Kills what was half started and sees it gone, so that the caller may remove its folder.

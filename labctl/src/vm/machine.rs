@@ -113,22 +113,23 @@ impl Vm {
         dir: InstanceDir,
         record: InstanceRecord,
         reports: mpsc::UnboundedReceiver<super::wire::QmpEvent>,
+        console: Follower,
         events: &Events,
-    ) -> std::io::Result<Self> {
+    ) -> Self {
         let (observed, observer) = observe(Sources {
-            console: Follower::open(&dir.console_log())?,
+            console,
             qmp: reports,
             exit: process.exit_watch(),
             events: events.clone(),
         });
-        Ok(Self {
+        Self {
             qmp,
             process,
             observed,
             observer,
             dir,
             record,
-        })
+        }
     }
 
     /// Takes control of an instance that an earlier labctl left running. Dropping the result does not end it.
@@ -142,7 +143,16 @@ impl Vm {
         let process = QemuProcess::adopt(process).map_err(|_| AttachError::NotRunning)?;
         let (report, reports) = mpsc::unbounded_channel();
         let qmp = Qmp::connect(dir, report, deadline).await?;
-        Self::assemble(qmp, process, dir.clone(), record, reports, events).map_err(AttachError::Watch)
+        let console = Follower::unhurried(&dir.console_log()).map_err(AttachError::Watch)?;
+        Ok(Self::assemble(
+            qmp,
+            process,
+            dir.clone(),
+            record,
+            reports,
+            console,
+            events,
+        ))
     }
 
     /// Where the guest's SSH server can be reached, once it listens.
