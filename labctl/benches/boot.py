@@ -194,7 +194,7 @@ def up(args):
                     subprocess.run(["cp", "-p", os.path.join(instance, name), folder], check=True)
                 command = [word.replace(os.path.join(instance, "initrd"), os.path.join(folder, "initrd")) for word in command]
                 call("down", args.module)
-                for end in ("host.in", "host.out"):
+                for end in ("host.in", "host.out", "ssh.in", "ssh.out"):
                     os.mkfifo(os.path.join(folder, end))
                 hand = by_hand(command, folder, port, os.path.join(folder, os.path.basename(key)), args.limit)
             if hand is None:

@@ -125,7 +125,7 @@ def restored_by_hand(words, key):
     memory = next(re.search(r"mem-path=([^,]+)", word)[1] for word in words if "mem-path=" in word)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("host.in", "host.out"):
+        for name in ("host.in", "host.out", "ssh.in", "ssh.out"):
             os.mkfifo(os.path.join(folder, name))
         port = free_port()
         control = os.path.join(folder, "qmp.sock")
@@ -154,7 +154,7 @@ def booted_by_hand(words, key, limit):
     skipped = {index for index, word in enumerate(words) if index and words[index - 1] in ("-chardev", "-mon") and "qmp" in word}
     words = [word for index, word in enumerate(words) if index not in skipped and index + 1 not in skipped]
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("host.in", "host.out"):
+        for name in ("host.in", "host.out", "ssh.in", "ssh.out"):
             os.mkfifo(os.path.join(folder, name))
         port = free_port()
         seconds = by_hand(with_port(words, port), folder, port, key, limit)

@@ -11,12 +11,13 @@
 //! the cause.
 #![forbid(unsafe_code)]
 
-mod clock;
 mod console;
 mod events;
 mod fatal;
+mod host;
 mod kmsg;
 mod layers;
+mod line;
 mod modules;
 mod mounts;
 mod net;
@@ -73,7 +74,7 @@ fn boot() -> Result<Infallible, Fatal> {
     console.stage(Stage::Mounts);
 
     let pump = kmsg::start().at(Stage::Mounts)?;
-    clock::listen().at(Stage::Mounts)?;
+    host::listen().at(Stage::Mounts)?;
     modules::load_listed().at(Stage::Modules)?;
     console.stage(Stage::Modules);
 

@@ -3,9 +3,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::SigSet;
 
 const PROGRAM: &str = "/usr/sbin/dropbear";
 /// For each connection dropbear opens what it was called as and executes it again, which gives a session addresses of its
@@ -19,13 +22,15 @@ const PID_FILE: &str = "/run/dropbear.pid";
 pub(crate) const PID_FILE_DIR: &str = "/run";
 pub(crate) const PID_FILE_NAME: &str = "dropbear.pid";
 
-/// * `-F` foreground, `-E` log to standard error;
+/// * `-E` log to standard error;
 /// * `-j -k` no forwarding, `-m` no message of the day;
 /// * `-r` the one host key, so that none is generated;
 /// * `-W` the receive window: the default of 24 kB halves the speed at which files arrive.
-const ARGUMENTS: [&str; 13] = [
-    "-F", "-E", "-j", "-k", "-m", "-r", HOST_KEY, "-P", PID_FILE, "-p", "22", "-W", "1048576",
-];
+const ARGUMENTS: [&str; 8] = ["-E", "-j", "-k", "-m", "-r", HOST_KEY, "-W", "1048576"];
+/// In the foreground.
+const LISTEN: [&str; 5] = ["-F", "-P", PID_FILE, "-p", "22"];
+/// One session, on standard input.
+const SERVE: [&str; 1] = ["-i"];
 
 /// A server that lives shorter than this has not served anyone.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
@@ -93,31 +98,49 @@ impl Sshd {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "in the guest, init starts the ssh server"
-)]
 fn spawn() -> Result<Child, SshdError> {
     let log = log_file().map_err(SshdError::Log)?;
-    Command::new(PROGRAM)
-        .arg0(CALLED)
-        .args(ARGUMENTS)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
+    // What an earlier server wrote says nothing about why this one will end.
+    log.set_len(0).map_err(SshdError::Log)?;
+    command(&LISTEN, Stdio::null(), log)
         .spawn()
         .map_err(SshdError::Start)
 }
 
+/// Starts a server for the one session whose client is at the other end of `socket`. For a thread in which signals are
+/// blocked, as all of init's are.
+pub(crate) fn serve_one(socket: OwnedFd) -> io::Result<()> {
+    let mut command = command(&SERVE, socket.into(), log_file()?);
+    let blocked = SigSet::thread_get_mask()?;
+    // The child inherits the mask, and would never hear of its own children's end.
+    SigSet::empty().thread_set_mask()?;
+    let started = command.spawn();
+    blocked.thread_set_mask()?;
+    started.map(drop)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "in the guest, init starts the ssh server"
+)]
+fn command(mode: &[&str], input: Stdio, log: File) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .arg0(CALLED)
+        .args(mode)
+        .args(ARGUMENTS)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .current_dir("/")
+        .stdin(input)
+        .stdout(Stdio::null())
+        .stderr(log);
+    command
+}
+
 /// The log lies in memory: what is said about a connection is nobody's business on the console.
 fn log_file() -> io::Result<File> {
-    let log = OpenOptions::new().create(true).append(true).open(LOG)?;
-    // What an earlier server wrote says nothing about why this one will end.
-    log.set_len(0)?;
-    Ok(log)
+    OpenOptions::new().create(true).append(true).open(LOG)
 }
 
 /// The end of the server's log.

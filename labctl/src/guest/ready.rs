@@ -24,8 +24,10 @@ use std::time::{Duration, Instant};
 use russh::client;
 use russh::keys::{Algorithm, PrivateKeyWithHashAlg};
 use russh::{Preferred, cipher, compression, kex, mac};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::keys::Access;
 use super::session::{Guest, HandlerError, PinnedHost, Severs};
@@ -299,24 +301,68 @@ async fn shake_hands(
 ) -> Result<Guest, Failure> {
     let retry_io = |error| Failure::Retry(AttemptError::Connect(error));
     let stream = stream.into_std().map_err(retry_io)?;
-    let severs = Severs(stream.try_clone().map_err(retry_io)?);
+    let severs = Severs::Network(stream.try_clone().map_err(retry_io)?);
     let stream = TcpStream::from_std(stream).map_err(retry_io)?;
-
-    let (host, lost) = PinnedHost::new(access.host.clone());
-    let mut handle = client::connect_stream(config, stream, host)
+    be_let_in(stream, severs, access, config)
         .await
-        .map_err(|error| match error {
-            HandlerError::HostKey { expected, got } => Failure::Final(ConnectError::HostKeyMismatch {
+        .map_err(|refusal| match refusal {
+            Refusal::Attempt(error) => Failure::Retry(error),
+            Refusal::HostKey { expected, got } => Failure::Final(ConnectError::HostKeyMismatch {
                 address,
                 expected,
                 got,
             }),
-            HandlerError::Ssh(source @ russh::Error::NoCommonAlgo { .. }) => {
-                Failure::Final(ConnectError::Incompatible { address, source })
-            }
-            HandlerError::Ssh(error) => Failure::Retry(AttemptError::Handshake(error)),
+            Refusal::Incompatible(source) => Failure::Final(ConnectError::Incompatible { address, source }),
+            Refusal::Auth => Failure::Final(ConnectError::AuthRefused { address }),
+        })
+}
+
+/// Why a server that answers lets nobody in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+    #[error("its host key is {got}, not {expected}")]
+    HostKey { expected: String, got: String },
+    #[error("it offers no algorithm that labctl accepts")]
+    Incompatible(#[source] russh::Error),
+    #[error("it refused labctl's password and its key")]
+    Auth,
+}
+
+/// One attempt on a stream at whose other end a server is known to be. `carrier` is the task that carries the stream's
+/// bytes, and ends with the session.
+///
+/// # Errors
+/// Why it failed; nothing is tried again.
+pub async fn connect_over(
+    stream: DuplexStream,
+    carrier: AbortHandle,
+    access: &Access,
+    patience: &Patience,
+) -> Result<Guest, Refusal> {
+    let config = Arc::new(client_config(patience));
+    let attempt = be_let_in(stream, Severs::Line(carrier), access, config);
+    tokio::time::timeout(patience.handshake, attempt)
+        .await
+        .map_err(|_| AttemptError::HandshakeTimedOut)?
+}
+
+async fn be_let_in(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    severs: Severs,
+    access: &Access,
+    config: Arc<client::Config>,
+) -> Result<Guest, Refusal> {
+    let (host, lost) = PinnedHost::new(access.host.clone());
+    let mut handle = client::connect_stream(config, stream, host)
+        .await
+        .map_err(|error| match error {
+            HandlerError::HostKey { expected, got } => Refusal::HostKey { expected, got },
+            HandlerError::Ssh(source @ russh::Error::NoCommonAlgo { .. }) => Refusal::Incompatible(source),
+            HandlerError::Ssh(error) => AttemptError::Handshake(error).into(),
         })?;
-    let broken = |error| Failure::Retry(AttemptError::Handshake(error));
+    let broken = AttemptError::Handshake;
     let mut answer = handle
         .authenticate_password("root", access.password.reveal())
         .await
@@ -327,14 +373,12 @@ async fn shake_hands(
         answer = handle.authenticate_publickey("root", key).await.map_err(broken)?;
     }
     match answer {
-        client::AuthResult::Success => Ok(Guest::new(address, handle, lost, severs)),
+        client::AuthResult::Success => Ok(Guest::new(handle, lost, severs)),
         // The library reports a connection that ended as a refusal that leaves no method.
         client::AuthResult::Failure {
             remaining_methods, ..
-        } if remaining_methods.is_empty() && handle.is_closed() => {
-            Err(Failure::Retry(AttemptError::LostInAuth))
-        }
-        client::AuthResult::Failure { .. } => Err(Failure::Final(ConnectError::AuthRefused { address })),
+        } if remaining_methods.is_empty() && handle.is_closed() => Err(AttemptError::LostInAuth.into()),
+        client::AuthResult::Failure { .. } => Err(Refusal::Auth),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One SSH connection to a guest, shared by everything that is done there. Commands, copies and terminals are
 //! channels of it; when it ends, all of them end.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use russh::client::{self, DisconnectReason};
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::exec::ExecError;
 
@@ -113,15 +114,22 @@ impl client::Handler for PinnedHost {
     }
 }
 
-/// Cuts the TCP connection when dropped. The task that serves the connection outlives its handles while it is in
-/// the middle of a key exchange, so dropping those alone would leave a socket behind.
+/// Cuts the connection when dropped. The task that serves the connection outlives its handles while it is in the middle
+/// of a key exchange, so dropping those alone would leave a socket behind.
 #[derive(Debug)]
-pub(super) struct Severs(pub(super) std::net::TcpStream);
+pub(super) enum Severs {
+    Network(std::net::TcpStream),
+    /// The task that carries the bytes.
+    Line(AbortHandle),
+}
 
 impl Drop for Severs {
     fn drop(&mut self) {
-        // It may be closed already, which is what is wanted.
-        self.0.shutdown(Shutdown::Both).ok();
+        match self {
+            // It may be closed already, which is what is wanted.
+            Self::Network(stream) => drop(stream.shutdown(Shutdown::Both)),
+            Self::Line(carrier) => carrier.abort(),
+        }
     }
 }
 
@@ -132,7 +140,6 @@ pub struct Guest {
 }
 
 struct Inner {
-    address: SocketAddr,
     handle: client::Handle<PinnedHost>,
     lost: watch::Receiver<Option<LossCause>>,
     _severs: Severs,
@@ -140,32 +147,23 @@ struct Inner {
 
 impl std::fmt::Debug for Guest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guest")
-            .field("address", &self.inner.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Guest").finish_non_exhaustive()
     }
 }
 
 impl Guest {
     pub(super) fn new(
-        address: SocketAddr,
         handle: client::Handle<PinnedHost>,
         lost: watch::Receiver<Option<LossCause>>,
         severs: Severs,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
-                address,
                 handle,
                 lost,
                 _severs: severs,
             }),
         }
-    }
-
-    /// Where it was reached.
-    pub fn address(&self) -> SocketAddr {
-        self.inner.address
     }
 
     /// Completes when the connection has ended, with the cause.

@@ -1,13 +1,17 @@
 //! From a [`Bootable`] to a guest that has let us in.
 
+use std::path::Path;
 use std::time::Duration;
+
+use fs_err as fs;
 
 use super::bootable::{Bootable, Host};
 use super::lab::{Lab, alias};
 use crate::deadline::Deadline;
 use crate::event::{Events, Stage};
 use crate::guest::{
-    Access, ConnectError, Guest, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_until,
+    Access, ConnectError, Guest, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_over,
+    connect_until,
 };
 use crate::supervise::Cancel;
 use crate::vm::{
@@ -32,6 +36,8 @@ pub enum BootError {
     Keys(#[from] KeyError),
     #[error("cannot write the guest's initramfs")]
     Initrd(#[source] std::io::Error),
+    #[error("cannot take the line to the guest up")]
+    Greeting(#[source] std::io::Error),
     #[error("cannot start the machine")]
     Launch(#[source] LaunchError),
     /// The machine ended, panicked or was too slow; carries the end of the console.
@@ -125,12 +131,48 @@ pub(super) async fn let_in_machine(
     };
     access.save_known_hosts(dir.path(), &known_as)?;
     let deadline = Deadline::after(host.scaled(BOOT));
-    match let_in(&vm, access, host, deadline, cancel).await {
+    let entered = match &config.origin {
+        Origin::Clone { greeting, .. } => let_in_by_line(&vm, greeting, access, host, cancel, events).await,
+        Origin::Boot | Origin::Template { .. } => Ok(None),
+    };
+    let entered = match entered {
+        Ok(None) => let_in(&vm, access, host, deadline, cancel).await,
+        Ok(Some(guest)) => Ok(guest),
+        Err(error) => Err(error),
+    };
+    match entered {
         Ok(guest) => Ok((vm, guest)),
         Err(error) => {
             drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);
             Err(error)
         }
+    }
+}
+
+/// By the line to the server that the clone's template was frozen with. `None` when nobody answers there; the clone's
+/// network is the other way in.
+async fn let_in_by_line(
+    vm: &Vm,
+    greeting: &Path,
+    access: &Access,
+    host: &Host,
+    cancel: &Cancel,
+    events: &Events,
+) -> Result<Option<Guest>, BootError> {
+    let greeting = fs::read(greeting).map_err(BootError::Greeting)?;
+    let line = vm.line(greeting).map_err(BootError::Greeting)?;
+    let patience = Patience::for_running(host.slowness());
+    tokio::select! {
+        biased;
+        guest = connect_over(line.stream, line.carrier, access, &patience) => match guest {
+            Ok(guest) => Ok(Some(guest)),
+            Err(refusal) => {
+                events.warn(format!("the guest's SSH server does not answer on its line ({refusal}); the network is used"));
+                Ok(None)
+            }
+        },
+        ended = vm.ended() => Err(BootError::NotUp(Box::new(WaitError::Ended(Box::new(ended))))),
+        () = cancel.requested() => Err(BootError::Cancelled),
     }
 }
 

@@ -4,7 +4,9 @@
 //! (kernel, image, tools, shape, QEMU, accelerator) ──► id ──► entry of the store: memory, state, keys, logs
 //! ```
 //!
-//! Clones share the keys of their template: whoever can read those can read the memory of all of them anyway.
+//! Clones share the keys of their template: whoever can read those can read the memory of all of them anyway. They also
+//! share the first secret of the SSH server that they were frozen with, so that what is said on its line is no secret from
+//! another clone's root: it is a pipe in a folder of this user's, and SSH is there for its channels, not for its secrecy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use crate::accel::HostKvm;
 use crate::deadline::Deadline;
 use crate::digest::InputHasher;
 use crate::event::{Events, Stage};
-use crate::guest::{Access, Command, Guest, InstanceKeys, KnownAs, NulInCommand};
+use crate::guest::{Access, Command, Guest, InstanceKeys, KnownAs, NulInCommand, is_whole_greeting};
 use crate::store::{Bucket, Entry, Store, StoreError};
 use crate::supervise::Cancel;
 use crate::vm::{AccelKind, FreezeError, InstanceDir, Lease, Origin, Vm, argv};
@@ -30,6 +32,8 @@ use crate::vm::{AccelKind, FreezeError, InstanceDir, Lease, Origin, Vm, argv};
 /// As it would be under KVM: to warm up, and to write the state down.
 const WARM: Duration = Duration::from_secs(5);
 const FREEZE: Duration = Duration::from_secs(10);
+/// For its SSH server to start.
+const ANSWER: Duration = Duration::from_secs(3);
 /// Nothing waits for this. What the last session leaves undone (its connection's end, memory that RCU frees later) each
 /// clone would have to finish before its own first session.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -37,6 +41,7 @@ const MEMORY: &str = "memory";
 const STATE: &str = "state";
 const CONSOLE: &str = "console.log";
 const KMSG: &str = "kmsg.log";
+const GREETING: &str = "greeting";
 const KEY_FILES: [&str; 4] = ["id_ed25519", "id_ed25519.pub", "password", "host_ed25519.pub"];
 
 /// What every clone's first command will touch: read once before the freeze, it is in memory for all of them.
@@ -61,6 +66,8 @@ enum TemplateError {
     Freeze(#[from] FreezeError),
     #[error("cannot write the template")]
     Io(#[from] std::io::Error),
+    #[error("the SSH server on the guest's line says nothing")]
+    Answer(#[source] std::io::Error),
     #[error("cannot warm the guest up")]
     Warm(#[from] crate::guest::ExecError),
     #[error(transparent)]
@@ -140,7 +147,7 @@ fn id(host: &Host, bootable: &Bootable) -> String {
         memory: "/memory".into(),
     };
     let config = bootable.config(host, "template", Some("/initrd".into()), origin);
-    let mut id = InputHasher::new("template/1")
+    let mut id = InputHasher::new("template/2")
         .input("qemu", host.qemu.identity())
         .input("image", &bootable.image_id)
         .input("kernel", &bootable.kernel_id);
@@ -220,6 +227,12 @@ async fn freeze(
     guest.exec(Command::shell(WARM_UP)?, deadline, cancel).await?;
     guest.close().await;
     drop(guest);
+    let deadline = Deadline::after(host.scaled(ANSWER));
+    let greeting = vm
+        .answer(is_whole_greeting, deadline)
+        .await
+        .map_err(TemplateError::Answer)?;
+    fs::write(staging.join(GREETING), greeting)?;
     tokio::time::sleep(SETTLE).await;
     let deadline = Deadline::after(host.scaled(FREEZE));
     Ok(vm.freeze(&staging.join(STATE), cancel, deadline).await?)
@@ -246,6 +259,7 @@ async fn go_on(
     let origin = Origin::Clone {
         memory: template.file(MEMORY),
         state: template.file(STATE),
+        greeting: template.file(GREETING),
     };
     let config = bootable.config(host, name, None, origin);
     let_in_machine(host, &config, dir, &access, &alias(name), cancel, events).await

@@ -3,13 +3,15 @@
 use std::ffi::{OsStr, OsString};
 
 use super::config::{AccelKind, Origin, VmConfig};
-use super::instance::{CONSOLE_LOG, HOST_WORDS, KMSG_LOG};
+use lab_proto::host;
+
+use super::instance::{CONSOLE_LOG, HOST_WORDS, KMSG_LOG, SSH_LINE};
 use super::opt::Opt;
 
 /// Name of the virtio-serial port that carries the guest's `/dev/kmsg` records.
 const KMSG_PORT: &str = "org.labctl.kmsg";
-/// Name of the one on which the guest's init hears the host.
-const HOST_PORT: &str = "org.labctl.host";
+/// What QEMU calls the device behind the SSH server's port in its reports.
+pub(super) const SSH_LINE_DEVICE: &str = "ssh0";
 const GUEST_SSH_PORT: u16 = 22;
 
 /// The arguments after the program's name. QEMU has to be started in the instance's folder with the listening
@@ -32,7 +34,7 @@ pub fn argv(config: &VmConfig, ssh_port: u16) -> Vec<OsString> {
     // A guest that reboots after a panic would run on as if nothing had happened; it ends instead.
     args.pair("-action", "reboot=shutdown,panic=shutdown");
     control_and_logs(&mut args);
-    host_port(&mut args);
+    host_ports(&mut args);
     for (index, disk) in config.disks.iter().enumerate() {
         let node = format!("disk{index}");
         args.pair(
@@ -147,7 +149,7 @@ fn control_and_logs(args: &mut Args) {
         Opt::of("virtio-serial-pci")
             .with("id", "serial0")
             // One is the console that there is not.
-            .with("max_ports", "3"),
+            .with("max_ports", "4"),
     );
     args.pair(
         "-device",
@@ -158,20 +160,24 @@ fn control_and_logs(args: &mut Args) {
     );
 }
 
-/// What the host has to say to the guest's init comes by way of a FIFO. QEMU opens it for both directions, so that it
-/// waits for nobody, and the line stays open whoever writes to it and goes.
-fn host_port(args: &mut Args) {
-    args.pair(
-        "-chardev",
-        Opt::of("pipe").with("id", "host").with("path", HOST_WORDS),
-    );
-    args.pair(
-        "-device",
-        Opt::of("virtserialport")
-            .with("bus", "serial0.0")
-            .with("chardev", "host")
-            .with("name", HOST_PORT),
-    );
+/// What the host has to say to the guest's init comes by way of a FIFO, and so does what is said to an SSH server. QEMU
+/// opens each for both directions, so that it waits for nobody, and the line stays open whoever writes to it and goes.
+fn host_ports(args: &mut Args) {
+    let ports = [
+        ("host", HOST_WORDS, host::PORT, "host0"),
+        ("ssh", SSH_LINE, host::SSH_PORT, SSH_LINE_DEVICE),
+    ];
+    for (chardev, path, name, device) in ports {
+        args.pair("-chardev", Opt::of("pipe").with("id", chardev).with("path", path));
+        args.pair(
+            "-device",
+            Opt::of("virtserialport")
+                .with("id", device)
+                .with("bus", "serial0.0")
+                .with("chardev", chardev)
+                .with("name", name),
+        );
+    }
 }
 
 fn network_and_randomness(args: &mut Args, ssh_port: u16) {
@@ -312,6 +318,7 @@ mod tests {
         let clone = Origin::Clone {
             memory: "/mem".into(),
             state: "/state".into(),
+            greeting: "/greeting".into(),
         };
         for (origin, word) in [(template, "share=on"), (clone, "share=off")] {
             config.origin = origin;

@@ -32,7 +32,12 @@ pub enum Origin {
     /// It boots with its memory in a file, so that it can be frozen. The file exists and has exactly the memory's size.
     Template { memory: PathBuf },
     /// It goes on where a template was frozen. What it writes to its memory stays its own.
-    Clone { memory: PathBuf, state: PathBuf },
+    Clone {
+        memory: PathBuf,
+        state: PathBuf,
+        /// What the server on its SSH line had said by then, see [`Vm::line`](super::Vm::line).
+        greeting: PathBuf,
+    },
 }
 
 /// A raw disk image that the guest sees as a virtio disk (`/dev/vda` is the first) and cannot write to.
@@ -121,7 +126,11 @@ impl VmConfig {
         let frozen = match &self.origin {
             Origin::Boot => vec![],
             Origin::Template { memory } => vec![memory],
-            Origin::Clone { memory, state } => vec![memory, state],
+            Origin::Clone {
+                memory,
+                state,
+                greeting,
+            } => vec![memory, state, greeting],
         };
         let paths = [&self.kernel]
             .into_iter()

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use lab_proto::clock::Clock;
+use lab_proto::host::Word;
 use qapi::qmp::{
     MigrationCapability, MigrationCapabilityStatus, MigrationStatus, migrate, migrate_incoming,
     migrate_set_capabilities, query_migrate,
@@ -125,10 +125,10 @@ pub(super) async fn thaw(
 ) -> Result<(), ThawError> {
     qmp.execute(leave_memory_in_its_file(), deadline).await?;
     // Waiting for it when it goes on: the clock of its memory stopped when it was frozen.
-    let clock = Clock {
+    let clock = Word::Clock {
         since_epoch: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
     };
-    dir.tell(&format!("{clock}\n")).map_err(ThawError::Tell)?;
+    dir.tell(clock).map_err(ThawError::Tell)?;
     let from_stdout = migrate_incoming {
         uri: Some("fd:1".to_owned()),
         channels: None,

@@ -4,6 +4,7 @@
 //! instance.json   who runs here (see `record`)      qmp.sock      QEMU's control socket
 //! console.log     the serial console                qemu.stderr   what QEMU itself complained about
 //! kmsg.log        /dev/kmsg records of the guest     host.in       what its init is told, a FIFO
+//! ssh.in, ssh.out the line to an SSH server, FIFOs
 //! ```
 
 use std::io;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
+use lab_proto::host::Word;
+use tokio::net::unix::pipe;
 
 pub(super) const CONSOLE_LOG: &str = "console.log";
 pub(super) const KMSG_LOG: &str = "kmsg.log";
@@ -21,6 +24,10 @@ pub(super) const KMSG_LOG: &str = "kmsg.log";
 pub(super) const HOST_WORDS: &str = "host";
 const HOST_WORDS_IN: &str = "host.in";
 const HOST_WORDS_OUT: &str = "host.out";
+/// As above.
+pub(super) const SSH_LINE: &str = "ssh";
+const SSH_LINE_IN: &str = "ssh.in";
+const SSH_LINE_OUT: &str = "ssh.out";
 pub(super) const QEMU_STDERR: &str = "qemu.stderr";
 pub(super) const RECORD: &str = "instance.json";
 const SOCKET: &str = "qmp.sock";
@@ -67,7 +74,7 @@ impl InstanceDir {
             // They exist before QEMU does, so that they can be watched before the first byte.
             fs::File::create(dir.file(log)).map_err(InstanceError::io("make an instance's logs"))?;
         }
-        for fifo in [HOST_WORDS_IN, HOST_WORDS_OUT] {
+        for fifo in [HOST_WORDS_IN, HOST_WORDS_OUT, SSH_LINE_IN, SSH_LINE_OUT] {
             let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
             rustix::fs::mknodat(
                 rustix::fs::CWD,
@@ -121,13 +128,20 @@ impl InstanceDir {
     }
 
     /// Tells the guest's init something; QEMU has to be there to take it.
-    pub(super) fn tell(&self, line: &str) -> io::Result<()> {
+    pub(super) fn tell(&self, word: Word) -> io::Result<()> {
         use std::io::Write as _;
 
         let mut fifo = fs::OpenOptions::new()
             .write(true)
             .open(self.file(HOST_WORDS_IN))?;
-        fifo.write_all(line.as_bytes())
+        fifo.write_all(format!("{word}\n").as_bytes())
+    }
+
+    /// The two directions of the line to the guest's SSH server; QEMU has to be there.
+    pub(super) fn ssh_line(&self) -> io::Result<(pipe::Receiver, pipe::Sender)> {
+        let from_guest = pipe::OpenOptions::new().open_receiver(self.file(SSH_LINE_OUT))?;
+        let to_guest = pipe::OpenOptions::new().open_sender(self.file(SSH_LINE_IN))?;
+        Ok((from_guest, to_guest))
     }
 
     pub fn qemu_stderr(&self) -> PathBuf {

@@ -205,6 +205,17 @@ impl Vm {
         self.account(false)
     }
 
+    /// Completes when the server on the SSH line has ended.
+    pub(super) fn line_closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut observed = self.observed.clone();
+        async move {
+            if observed.wait_for(|seen| seen.line_closed).await.is_err() {
+                // Nobody watches the machine any more. Its end is seen on the line itself.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Waits until the guest's init has reached the stage `name`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use lab_kmsg::ConsoleScanner;
 use lab_kmsg::scan::Event as Sighting;
 use tokio::sync::{mpsc, watch};
 
+use super::argv::SSH_LINE_DEVICE;
 use super::follow::Follower;
 use super::process::Exit;
 use super::state::{Observation, RunState, StageMark};
@@ -19,6 +20,8 @@ pub(super) struct Observed {
     pub(super) stages: Vec<StageMark>,
     /// The kernel has finished printing its panic.
     pub(super) panic_ended: bool,
+    /// The server on the SSH line has ended.
+    pub(super) line_closed: bool,
 }
 
 /// The sources of one machine.
@@ -35,6 +38,7 @@ pub(super) fn observe(sources: Sources) -> (watch::Receiver<Observed>, tokio::ta
         state: RunState::Booting,
         stages: Vec::new(),
         panic_ended: false,
+        line_closed: false,
     });
     let observer = Observer {
         publish,
@@ -103,6 +107,9 @@ impl Observer {
                     })
                 }
                 Observation::Sighted(Sighting::PanicEnd) => observed.panic_ended = true,
+                Observation::Qmp(QmpEvent::PortClosed { device }) if device == SSH_LINE_DEVICE => {
+                    observed.line_closed = true;
+                }
                 _ => {}
             }
         });

@@ -23,6 +23,10 @@ pub enum QmpEvent {
     GuestPanicked,
     Stopped,
     Resumed,
+    /// The guest has closed the virtio port behind the device.
+    PortClosed {
+        device: String,
+    },
     /// Any other, known or not.
     Other(String),
 }
@@ -120,6 +124,7 @@ fn event(name: String, value: Any) -> QmpEvent {
         Ok(Event::GUEST_PANICKED { .. }) => QmpEvent::GuestPanicked,
         Ok(Event::STOP { .. }) => QmpEvent::Stopped,
         Ok(Event::RESUME { .. }) => QmpEvent::Resumed,
+        Ok(Event::VSERPORT_CHANGE { data, .. }) if !data.open => QmpEvent::PortClosed { device: data.id },
         _ => QmpEvent::Other(name),
     }
 }

@@ -128,12 +128,7 @@ fn a_state_that_cannot_be_restored_is_said_once() {
     };
     fresh(&bed, &[], "true");
     let entry = templates(&bed).remove(0);
-    let nonsense = b"this was never a machine";
-    fs::write(entry.join("state"), nonsense).unwrap();
-    let path = entry.join("MANIFEST.json");
-    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    manifest["files"]["state"] = serde_json::json!({ "size": nonsense.len() });
-    fs::write(path, manifest.to_string()).unwrap();
+    replace(&entry, "state", b"this was never a machine");
 
     let (printed, said) = fresh(&bed, &[], "echo it runs");
     assert_eq!(printed, "it runs\n");
@@ -151,4 +146,51 @@ fn a_state_that_cannot_be_restored_is_said_once() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.matches(BOOTED).count(), 1, "{said}");
     bed.assert_nothing_left();
+}
+
+/// What labctl and a clone have to say to each other takes no part in the network that lessons are about.
+#[test]
+fn a_clone_is_reached_without_its_network() {
+    let Some(bed) = bed_without_templates() else {
+        return;
+    };
+    let script =
+        "ip link set eth0 down; cat /sys/class/net/eth0/operstate; head -c 3000000 /dev/zero | wc -c";
+    let (printed, said) = fresh(&bed, &[], script);
+    assert_eq!(printed, "down\n3000000\n");
+    assert!(!said.contains("the network is used"), "{said}");
+
+    // Its server is killed, without a good-bye.
+    let cut = ["exec", "--fresh", "module7", KERNEL[0], KERNEL[1], "--"];
+    let cut = bed.labctl(&[&cut[..], &["sh", "-c", "kill -9 $PPID; sleep 1000"]].concat());
+    let said = String::from_utf8_lossy(&cut.stderr).into_owned();
+    assert!(!cut.status.success(), "{}", explain(&cut));
+    assert!(said.contains("closed from the other side"), "{said}");
+    bed.assert_nothing_left();
+}
+
+/// The network is the other way in.
+#[test]
+fn a_line_on_which_nobody_answers_is_said() {
+    let Some(bed) = bed_without_templates() else {
+        return;
+    };
+    fresh(&bed, &[], "true");
+    let entry = templates(&bed).remove(0);
+    let nonsense = b"SSH-2.0-nonsense\r\n\xff\xff\xff\xff";
+    replace(&entry, "greeting", nonsense);
+    let (printed, said) = fresh(&bed, &[], "echo it runs");
+    assert_eq!(printed, "it runs\n");
+    assert_eq!(said.matches("the network is used").count(), 1, "{said}");
+    assert!(!said.contains(BOOTED), "{said}");
+    bed.assert_nothing_left();
+}
+
+/// Puts `content` in the place of a template's file, so that the store takes the entry for whole.
+fn replace(entry: &std::path::Path, file: &str, content: &[u8]) {
+    fs::write(entry.join(file), content).unwrap();
+    let path = entry.join("MANIFEST.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["files"][file] = serde_json::json!({ "size": content.len() });
+    fs::write(path, manifest.to_string()).unwrap();
 }
