@@ -10,7 +10,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use lab_proto::host::SSH_PORT;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{UnixAddr, bind};
 
 use crate::{ports, sshd};
 
@@ -32,6 +33,11 @@ pub(crate) fn answer() -> io::Result<()> {
     let port = ports::find(SSH_PORT, PORT_DEADLINE)?.ok_or(ErrorKind::NotFound)?;
     let port = Arc::new(OpenOptions::new().read(true).write(true).open(port)?);
     let (ours, servers) = UnixStream::pair()?;
+    // dropbear asks for both addresses, and takes what it gets for text: a socket without one leaves it with whatever was in
+    // its memory before.
+    for (socket, name) in [(&ours, "host"), (&servers, "server")] {
+        bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
+    }
     sshd::serve_one(servers.into())?;
     let (from_host, to_host) = (Arc::clone(&port), port);
     let (to_server, from_server) = (ours.try_clone()?, ours);
