@@ -23,6 +23,9 @@ const BOOT: Duration = Duration::from_secs(15);
 /// Within which QEMU must answer on its control socket. Not scaled: it emulates nothing yet.
 const LAUNCH: Duration = Duration::from_secs(30);
 
+/// Within which the end of a QEMU that was killed is known.
+const END_OF_QEMU: Duration = Duration::from_millis(200);
+
 /// Why there is no guest.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
@@ -167,6 +170,10 @@ async fn let_in_by_line(
         guest = connect_over(line.stream, line.carrier, access, &patience) => match guest {
             Ok(guest) => Ok(Some(guest)),
             Err(refusal) => {
+                // A line breaks a moment before the end of QEMU, which ends it, is known.
+                if tokio::time::timeout(END_OF_QEMU, vm.exited()).await.is_ok() {
+                    return Err(BootError::NotUp(Box::new(WaitError::Ended(Box::new(vm.ended().await)))));
+                }
                 events.warn(format!("the guest's SSH server does not answer on its line ({refusal}); the network is used"));
                 Ok(None)
             }

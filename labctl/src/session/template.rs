@@ -228,10 +228,11 @@ async fn freeze(
     guest.close().await;
     drop(guest);
     let deadline = Deadline::after(host.scaled(ANSWER));
-    let greeting = vm
-        .answer(is_whole_greeting, deadline)
-        .await
-        .map_err(TemplateError::Answer)?;
+    let greeting = tokio::select! {
+        biased;
+        () = cancel.requested() => return Err(BootError::Cancelled.into()),
+        greeting = vm.answer(is_whole_greeting, deadline) => greeting.map_err(TemplateError::Answer)?,
+    };
     fs::write(staging.join(GREETING), greeting)?;
     tokio::time::sleep(SETTLE).await;
     let deadline = Deadline::after(host.scaled(FREEZE));

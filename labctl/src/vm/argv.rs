@@ -2,9 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::config::{AccelKind, Origin, VmConfig};
 use lab_proto::host;
 
+use super::config::{AccelKind, Origin, VmConfig};
 use super::instance::{CONSOLE_LOG, HOST_WORDS, KMSG_LOG, SSH_LINE};
 use super::opt::Opt;
 
