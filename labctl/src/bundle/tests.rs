@@ -282,6 +282,9 @@ proptest! {
             Ok(fates) => {
                 assert_eq!(fates, vec![Fate::Added; 4]);
                 assert_eq!(to.manifest(), from.manifest());
+                // Not a byte of the archive itself.
+                let archive = |bundle: &[u8]| zstd::decode_all(bundle).unwrap();
+                assert_eq!(archive(&bundle), archive(&from.bundle()));
             }
             Err(error) => to.has_nothing_after(&error),
         }
