@@ -134,16 +134,15 @@ pub(super) async fn let_in_machine(
     };
     access.save_known_hosts(dir.path(), &known_as)?;
     let deadline = Deadline::after(host.scaled(BOOT));
-    let entered = match &config.origin {
-        Origin::Clone { greeting, .. } => let_in_by_line(&vm, greeting, access, host, cancel, events).await,
-        Origin::Boot | Origin::Template { .. } => Ok(None),
+    let enter = async {
+        if let Origin::Clone { greeting, .. } = &config.origin
+            && let Some(guest) = let_in_by_line(&vm, greeting, access, host, cancel, events).await?
+        {
+            return Ok(guest);
+        }
+        let_in(&vm, access, host, deadline, cancel).await
     };
-    let entered = match entered {
-        Ok(None) => let_in(&vm, access, host, deadline, cancel).await,
-        Ok(Some(guest)) => Ok(guest),
-        Err(error) => Err(error),
-    };
-    match entered {
+    match enter.await {
         Ok(guest) => Ok((vm, guest)),
         Err(error) => {
             drop(vm.shutdown(Deadline::after(Duration::from_secs(5)), cancel).await);
