@@ -35,7 +35,7 @@ MACHINE = [
     "-M", "q35,hpet=off,sata=off,smbus=off,i8042=off,vmport=off", "-accel", "tcg,thread=multi",
     "-cpu", "max,cx16=off,la57=off,erms=off", "-smp", "1", "-m", "384M",
 ]
-# As labctl boots (labctl/src/session/prepare.rs).
+# Those of labctl's words (labctl/src/session/prepare.rs) on which the time depends.
 WORDS = "console=ttyS0 8250.nr_uarts=1 tsc=reliable no_timer_check noreplace-smp retain_initrd random.trust_cpu=on panic=-1 loglevel=5 rdinit=/init"
 STAGE = re.compile(rb"labctl-init: stage (\w+) (\d+)")
 PANIC = re.compile(rb"Kernel panic[^\r\n]*|labctl-init: fatal[^\r\n]*")

@@ -40,7 +40,7 @@ impl Follower {
     }
 
     /// The same for a log in which nothing is expected: 50 ms late. A process that ends with an inotify instance open waits
-    /// for the kernel to see it off (`synchronize_srcu` in fs/notify/mark.c), which often takes 15 ms.
+    /// for the kernel to see it off (`synchronize_srcu` in fs/notify/mark.c), which takes up to 15 ms.
     ///
     /// # Errors
     /// When the file cannot be opened.

@@ -1,9 +1,8 @@
 //! The line to the SSH server that a template is frozen with (`guest-tools/init/src/line.rs`): two FIFOs, of which QEMU
 //! makes a virtio port.
 //!
-//! A clone reached in this way has no connection to accept, no process to start for it and no random pool to stir, which is
-//! a third of what its emulated processor otherwise does before its first command; and no lesson that plays with the
-//! guest's network cuts it off.
+//! A clone reached in this way has no connection to accept, and no process to start for it: under emulation its first command
+//! has its answer a tenth sooner. And no lesson that plays with the guest's network cuts it off.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -100,6 +99,8 @@ async fn carry(
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     /// Both FIFOs as QEMU and as labctl hold them.
@@ -139,17 +140,18 @@ mod tests {
         assert_eq!(all, "hello answer");
     }
 
+    /// A line without a greeting, on which nobody hangs up.
+    fn taken_up(ends: (pipe::Receiver, pipe::Sender)) -> (DuplexStream, JoinHandle<io::Result<()>>) {
+        let (stream, session) = duplex(BUFFER);
+        let nobody = std::future::pending();
+        let carrier = tokio::spawn(carry(ends.0, ends.1, session, Vec::new(), nobody));
+        (stream, carrier)
+    }
+
     #[tokio::test]
     async fn the_end_of_qemu_ends_the_stream() {
         let Fifos { qemu, labctl } = fifos();
-        let (mut stream, session) = duplex(BUFFER);
-        let carrier = tokio::spawn(carry(
-            labctl.0,
-            labctl.1,
-            session,
-            Vec::new(),
-            std::future::pending(),
-        ));
+        let (mut stream, carrier) = taken_up(labctl);
         drop(qemu);
         let mut all = Vec::new();
         assert_eq!(stream.read_to_end(&mut all).await.unwrap(), 0);
@@ -162,14 +164,7 @@ mod tests {
             qemu: (_guest_says, mut guest_hears),
             labctl,
         } = fifos();
-        let (stream, session) = duplex(BUFFER);
-        let carrier = tokio::spawn(carry(
-            labctl.0,
-            labctl.1,
-            session,
-            Vec::new(),
-            std::future::pending(),
-        ));
+        let (stream, carrier) = taken_up(labctl);
         drop(stream);
         carrier.await.unwrap().unwrap();
         let mut all = Vec::new();

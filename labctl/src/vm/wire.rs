@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_the_guest_closes_is_told_by_its_device() {
+        let change = |open: bool| {
+            let time = r#""timestamp":{"seconds":1,"microseconds":2}"#;
+            format!(r#"{{"event":"VSERPORT_CHANGE","data":{{"id":"ssh0","open":{open}}},{time}}}"#)
+        };
+        assert!(matches!(
+            decode(change(false).as_bytes()),
+            Incoming::Event(QmpEvent::PortClosed { device }) if device == "ssh0"
+        ));
+        assert!(matches!(
+            decode(change(true).as_bytes()),
+            Incoming::Event(QmpEvent::Other(_))
+        ));
+    }
+
+    #[test]
     fn a_command_carries_its_name_and_id() {
         let line = encode(qapi::qmp::query_status {}, 7).unwrap();
         let value: Any = serde_json::from_slice(&line).unwrap();
