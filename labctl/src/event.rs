@@ -71,6 +71,15 @@ pub enum Event {
     Warning { text: String },
 }
 
+/// An error with its causes, in one line, for the text of an event.
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string())
+        .chain(causes.map(ToString::to_string))
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
 /// Where events go. Cheap to clone; a sink must not block.
 #[derive(Clone)]
 pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);

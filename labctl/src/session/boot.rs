@@ -8,7 +8,7 @@ use fs_err as fs;
 use super::bootable::{Bootable, Host};
 use super::lab::{Lab, alias};
 use crate::deadline::Deadline;
-use crate::event::{Events, Stage};
+use crate::event::{Events, Stage, in_one_line};
 use crate::guest::{
     Access, ConnectError, Guest, InstanceKeys, KeyError, KnownAs, Nudge, Patience, connect_over,
     connect_until,
@@ -173,7 +173,8 @@ async fn let_in_by_line(
                 if tokio::time::timeout(END_OF_QEMU, vm.exited()).await.is_ok() {
                     return Err(BootError::NotUp(Box::new(WaitError::Ended(Box::new(vm.ended().await)))));
                 }
-                events.warn(format!("the guest's SSH server does not answer on its line ({refusal}); the network is used"));
+                let why = in_one_line(&refusal);
+                events.warn(format!("the guest's SSH server does not answer on its line ({why}); the network is used"));
                 Ok(None)
             }
         },

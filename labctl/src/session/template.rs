@@ -23,7 +23,7 @@ use super::names::owned_name;
 use crate::accel::HostKvm;
 use crate::deadline::Deadline;
 use crate::digest::InputHasher;
-use crate::event::{Events, Stage};
+use crate::event::{Events, Stage, in_one_line};
 use crate::guest::{Access, Command, Guest, InstanceKeys, KnownAs, NulInCommand, is_whole_greeting};
 use crate::store::{Bucket, Entry, Store, StoreError};
 use crate::supervise::Cancel;
@@ -96,13 +96,7 @@ impl Templates {
     /// Says once why, and boots from here on.
     fn give_up(&self, events: &Events, what: &str, error: &dyn std::error::Error) {
         if !self.given_up.swap(true, Ordering::Relaxed) {
-            let causes: Vec<String> = std::iter::successors(error.source(), |cause| cause.source())
-                .map(ToString::to_string)
-                .collect();
-            let why = std::iter::once(error.to_string())
-                .chain(causes)
-                .collect::<Vec<_>>()
-                .join(": ");
+            let why = in_one_line(error);
             events.warn(format!("{what} ({why}); guests are booted instead"));
         }
     }

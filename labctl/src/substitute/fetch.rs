@@ -13,7 +13,7 @@ use super::trust::{Committed, Key, Proof, committed, signed};
 use crate::apt::{Archive, Download, DownloadError, TransferError, TransportConfig, download};
 use crate::bundle::{Bundle, BundleError};
 use crate::digest::Digest;
-use crate::event::{Events, Stage, Unit};
+use crate::event::{Events, Stage, Unit, in_one_line};
 use crate::store::{Bucket, Store, StoreError};
 use crate::supervise::{Cancel, Cancelled};
 
@@ -149,8 +149,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn ask(&self, transport: &TransportConfig, keys: &[Key]) -> Result<Proof, Refusal> {
-        let archive =
-            Archive::at(&self.place.base, transport).map_err(|error| Refusal::Unreachable(chain(&error)))?;
+        let archive = Archive::at(&self.place.base, transport)
+            .map_err(|error| Refusal::Unreachable(in_one_line(&error)))?;
         let [record_name, signature_name, bundle_name] = file_names(self.wanted.id);
         let json = self.small(&archive, &record_name)?;
         let record =
@@ -174,14 +174,17 @@ impl Run<'_> {
             .map_err(|error| match error {
                 TransferError::NotFound { .. } => Refusal::Absent,
                 TransferError::Cancelled(_) => Refusal::Cancelled,
-                error => Refusal::Unreachable(chain(&error)),
+                error => Refusal::Unreachable(in_one_line(&error)),
             })
     }
 
     /// Downloads the bundle and stores its entry, if that is the one whose record was believed.
     fn fetch(&self, archive: &Archive, record: &Record, name: &str) -> Result<(), Refusal> {
         let size = record.file.size;
-        let free = self.store.free().map_err(|error| Refusal::Wrong(chain(&error)))?;
+        let free = self
+            .store
+            .free()
+            .map_err(|error| Refusal::Wrong(in_one_line(&error)))?;
         if size > free {
             return Err(Refusal::Wrong(format!(
                 "it has {size} bytes, and {free} are free"
@@ -194,7 +197,7 @@ impl Run<'_> {
             .lock(Bucket::Debs, &id, self.cancel)
             .map_err(|error| match error {
                 StoreError::Cancelled => Refusal::Cancelled,
-                error => Refusal::Wrong(chain(&error)),
+                error => Refusal::Wrong(in_one_line(&error)),
             })?;
         let part = self.store.scratch(Bucket::Debs, &id);
         self.events
@@ -214,12 +217,12 @@ impl Run<'_> {
             Err(DownloadError::Transfer { source, .. }) => {
                 return Err(match source {
                     TransferError::Cancelled(_) => Refusal::Cancelled,
-                    error => Refusal::Unreachable(chain(&error)),
+                    error => Refusal::Unreachable(in_one_line(&error)),
                 });
             }
             Err(error) => {
                 drop(fs::remove_file(&part));
-                return Err(Refusal::Wrong(chain(&error)));
+                return Err(Refusal::Wrong(in_one_line(&error)));
             }
         }
         let stored = self.store_entry(&part, record);
@@ -233,7 +236,7 @@ impl Run<'_> {
     fn store_entry(&self, part: &Path, record: &Record) -> Result<(), Refusal> {
         let refuse = |error: BundleError| match error {
             BundleError::Cancelled(_) | BundleError::Store(StoreError::Cancelled) => Refusal::Cancelled,
-            error => Refusal::Wrong(chain(&error)),
+            error => Refusal::Wrong(in_one_line(&error)),
         };
         let file = fs::File::open(part).map_err(|error| Refusal::Wrong(error.to_string()))?;
         let bundle = Bundle::open(BufReader::new(file), self.cancel).map_err(refuse)?;
@@ -251,13 +254,4 @@ impl Run<'_> {
         unpacked.commit(self.store, self.cancel).map_err(refuse)?;
         Ok(())
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    std::iter::once(error.to_string())
-        .chain(causes.map(ToString::to_string))
-        .collect::<Vec<_>>()
-        .join(": ")
 }
