@@ -156,27 +156,43 @@ impl Bed {
         found
     }
 
-    /// No process that was started with this bed's TMPDIR, lives in its folders, or has them mounted.
     fn assert_no_process(&self) {
+        let left: Vec<String> = self
+            .processes()
+            .map(|(pid, name)| format!("{} {name}", pid.as_raw_nonzero()))
+            .collect();
+        assert!(left.is_empty(), "left running: {left:?}");
+    }
+
+    /// Every process that was started with this bed's TMPDIR, lives in its folders, or has them mounted.
+    fn processes(&self) -> impl Iterator<Item = (Pid, String)> {
         let mut marks = vec![self.tmp.path(), self.state.path()];
         marks.extend(self.cache.as_ref().map(tempfile::TempDir::path));
-        for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
+        let entries = fs::read_dir("/proc").into_iter().flatten();
+        entries.filter_map(Result::ok).filter_map(move |entry| {
             let process = entry.path();
+            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
             let text: Vec<u8> = ["environ", "cmdline", "mountinfo"]
                 .iter()
                 .flat_map(|file| fs::read(process.join(file)).unwrap_or_default())
                 .collect();
             let cwd = process.join("cwd").read_link().unwrap_or_default();
-            for mark in &marks {
+            let ours = marks.iter().any(|mark| {
                 let bytes = mark.as_os_str().as_encoded_bytes();
-                let ours = text.windows(bytes.len()).any(|at| at == bytes) || cwd.starts_with(mark);
-                let name = fs::read(process.join("cmdline")).unwrap_or_default();
-                assert!(
-                    !ours || name.is_empty(),
-                    "left running: {} {}",
-                    process.display(),
-                    String::from_utf8_lossy(&name)
-                );
+                text.windows(bytes.len()).any(|at| at == bytes) || cwd.starts_with(mark)
+            });
+            let name = fs::read(process.join("cmdline")).unwrap_or_default();
+            (ours && !name.is_empty()).then(|| (pid, String::from_utf8_lossy(&name).into_owned()))
+        })
+    }
+}
+
+impl Drop for Bed {
+    /// A test that failed leaves what it was about to look at. Its guests would outlive the run and slow the others down.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (pid, _) in self.processes() {
+                kill_process(pid, Signal::KILL).ok();
             }
         }
     }
