@@ -14,7 +14,7 @@ use crate::supervise::Cancel;
 use crate::toolchain::{PackageFile, Toolchain};
 
 /// Changes when the same inputs would give another kernel or another tree for modules.
-const RECIPE: &str = "kernel/2";
+const RECIPE: &str = "kernel/3";
 
 /// Everything that decides a kernel. The packages need not have been fetched to know its address.
 #[derive(Debug, Clone)]
