@@ -366,6 +366,15 @@ fn what_broke_off_is_resumed() {
     assert_eq!(asked.last().unwrap().offset, Some(made.bundle.len() as u64 / 2));
 }
 
+/// An address that refuses connections for as long as the socket lives: bound, so that no server beside us is given its port.
+fn nobody_listens() -> (std::os::fd::OwnedFd, std::net::SocketAddr) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&taken, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = getsockname(&taken).unwrap().try_into().unwrap();
+    (taken, address)
+}
+
 #[test]
 fn a_place_that_is_silent_or_gone_is_done_without() {
     let made = made();
@@ -389,9 +398,8 @@ fn a_place_that_is_silent_or_gone_is_done_without() {
         );
     }
     let bench = bench();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_taken, address) = nobody_listens();
+    let gone = format!("http://{address}");
     let server = made.serve(None);
     assert!(bench.get(&from(&[&gone, &server.url], &[]), &made.committed()));
     assert!(bench.heard().contains("is done without"), "{}", bench.heard());
