@@ -168,8 +168,8 @@ impl Bed {
     fn processes(&self) -> impl Iterator<Item = (Pid, String)> {
         let mut marks = vec![self.tmp.path(), self.state.path()];
         marks.extend(self.cache.as_ref().map(tempfile::TempDir::path));
-        let entries = fs::read_dir("/proc").into_iter().flatten();
-        entries.filter_map(Result::ok).filter_map(move |entry| {
+        let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        entries.filter_map(move |entry| {
             let process = entry.path();
             let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
             let text: Vec<u8> = ["environ", "cmdline", "mountinfo"]
