@@ -182,6 +182,7 @@ fn a_line_on_which_nobody_answers_is_said() {
     let (printed, said) = fresh(&bed, &[], "echo it runs");
     assert_eq!(printed, "it runs\n");
     assert_eq!(said.matches("the network is used").count(), 1, "{said}");
+    assert!(said.contains("the handshake failed: "), "with its cause: {said}");
     assert!(!said.contains(BOOTED), "{said}");
     bed.assert_nothing_left();
 }
