@@ -37,8 +37,8 @@ MACHINE = [
 ]
 # Those of labctl's words (labctl/src/session/prepare.rs) on which the time depends.
 WORDS = "console=ttyS0 8250.nr_uarts=1 tsc=reliable no_timer_check noreplace-smp retain_initrd random.trust_cpu=on panic=-1 loglevel=5 rdinit=/init"
-# As labctl builds (labctl/src/kernel/plan.rs). `-- vmlinux modules` builds with the kernel's own flags alone.
-FLAGS = "KCFLAGS=-w -ftrack-macro-expansion=0 -fno-var-tracking-assignments -gno-statement-frontiers -gno-column-info"
+# Where labctl's own flags for the kernel are; `-- vmlinux modules` builds with the kernel's alone.
+PLAN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../src/kernel/plan.rs")
 STAGE = re.compile(rb"labctl-init: stage (\w+) (\d+)")
 PANIC = re.compile(rb"Kernel panic[^\r\n]*|labctl-init: fatal[^\r\n]*")
 
@@ -228,7 +228,9 @@ def build(args):
         command += ["--setenv", name, value]
     command += ["--ro-bind", args.root, "/", "--tmpfs", "/build", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
     command += ["--bind", args.tree, "/build/linux", "--chdir", "/build/linux", "bash", "-c", script, "make", f"-j{args.jobs}"]
-    command += args.targets or [FLAGS, "vmlinux", "modules"]
+    with open(PLAN) as file:
+        flags = re.search(r'^const FLAGS: &str = "(.*)";$', file.read(), re.MULTILINE)[1]
+    command += args.targets or [flags, "vmlinux", "modules"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     lines = done.stderr.splitlines()
     if done.returncode:

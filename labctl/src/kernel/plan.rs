@@ -218,7 +218,7 @@ fn compile(jobs: usize) -> Step {
 
 /// What gcc need not do for a kernel whose debug information nobody keeps: a tenth of the build. Instructions, data, types
 /// and symbols come out byte for byte the same; what differs is the build identifiers, which are digests of the debug information,
-/// and the line that five warnings of the kernel name, where a macro's arguments span two.
+/// and the line that a few warnings of the kernel name, where a macro's arguments span two.
 ///
 /// No statement boundaries and columns in the line table, no list of where every local variable is at every instruction
 /// (`-fno-var-tracking` would save more, but pahole then takes half of the functions for optimised away and leaves them out).
